@@ -1,0 +1,157 @@
+// Command bench measures what the storage adapters add to SQL written by hand. It runs both in turns on the same
+// database, the same rows and the same connection, and prints one line for each operation:
+//
+//	engine  operation  ours µs  base µs  ratio  upper bound
+//
+// The times are medians of one repetition. The ratio is the median of the rounds' ratios, and the bound is the upper end
+// of its 95 % confidence interval: below 1.10 it says that a store costs at most a tenth more than the SQL it stands for.
+//
+//	go run ./bench                                       both databases, 100,000 rows
+//	go run ./bench -engine sqlite -run 'get|list' -rounds 51
+//	go run ./bench -grow -rows 1000000                   how reading grows from 10,000 rows to a million
+//
+// Postgres is a private server, or the one of -dsn. The private one does without fsync: where writing costs least, what is
+// added to it shows most.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"regexp"
+	"runtime"
+	"runtime/pprof"
+	"time"
+
+	"github.com/embedcrm/embedcrm/internal/pgtest"
+)
+
+// few is how many customers -grow compares with.
+const few = 10_000
+
+type config struct {
+	rows, rounds int
+	slice        time.Duration
+	engine       string
+	run          *regexp.Regexp
+	grow         bool
+}
+
+func main() {
+	c := config{slice: 40 * time.Millisecond}
+	flag.IntVar(&c.rows, "rows", 100_000, "customers, of ten tenants")
+	flag.IntVar(&c.rounds, "rounds", 15, "rounds of each operation, at least 15")
+	flag.StringVar(&c.engine, "engine", "all", "sqlite, postgres or all")
+	dsn := flag.String("dsn", "", "a Postgres server to use, as superuser; databases are made there and dropped")
+	flag.BoolVar(&c.grow, "grow", false, "compare with 10,000 rows instead: ours is then the larger database, base the small one")
+	run := flag.String("run", ".", "operations to run, a regular `expression`")
+	profile := flag.String("profile", "", "write a CPU profile to this `file`, labelled with side and operation")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if *dsn != "" {
+		_ = os.Setenv(pgtest.EnvServer, *dsn)
+	}
+	var err error
+	if c.run, err = regexp.Compile(*run); err == nil && *profile != "" {
+		err = profiled(*profile, func() error { return c.bench(ctx, os.Stdout) })
+	} else if err == nil {
+		err = c.bench(ctx, os.Stdout)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func profiled(name string, fn func() error) error {
+	file, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	err = fn()
+	pprof.StopCPUProfile()
+	return errors.Join(err, file.Close())
+}
+
+// bench measures and prints.
+func (c config) bench(ctx context.Context, out io.Writer) error {
+	if c.rounds < 15 || c.rows < 10*tenants*pageSize {
+		return fmt.Errorf("it takes 15 rounds and %d rows at least", 10*tenants*pageSize)
+	}
+	engines := []string{c.engine}
+	if c.engine == "all" {
+		engines = []string{"sqlite", "postgres"}
+	}
+	for _, engine := range engines {
+		err := c.on(ctx, engine, out)
+		if errors.Is(err, errAbsent) && c.engine == "all" {
+			fmt.Fprintf(out, "# %s %v\n", engine, err)
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", engine, err)
+		}
+	}
+	return nil
+}
+
+func (c config) on(ctx context.Context, engine string, out io.Writer) error {
+	s := newSchema()
+	large, err := open(ctx, engine, s, c.rows)
+	if err != nil {
+		return err
+	}
+	defer large.close()
+	fmt.Fprintf(out, "# %s; %s %s/%s, %d CPUs; %d customers, %d rounds\n",
+		large.about, runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), c.rows, c.rounds)
+	list, other := operations, large
+	head := "ours µs\tbase µs\tratio\tupper bound"
+	if c.grow {
+		if other, err = open(ctx, engine, s, few); err != nil {
+			return err
+		}
+		defer other.close()
+		list, other.base = operations[:2], other.ours
+		head = fmt.Sprintf("µs with %d\tµs with %d\tgrowth\tupper bound", c.rows, few)
+	}
+	fmt.Fprintf(out, "# engine\toperation\t%s\n", head)
+	for _, op := range list {
+		if !c.run.MatchString(op.name) {
+			continue
+		}
+		f, err := compare(c.rounds, c.slice, c.trial(ctx, op, s, large, large.ours, "ours"), c.trial(ctx, op, s, other, other.base, "base"))
+		if err != nil {
+			return fmt.Errorf("%s: %w", op.name, err)
+		}
+		fmt.Fprintf(out, "%s\t%s\t%s\n", engine, op.name, f)
+	}
+	return nil
+}
+
+// trial returns the trial of an operation by one side of a world.
+func (c config) trial(ctx context.Context, op operation, s *schema, w *world, by side, name string) trial {
+	turn := uint64(0)
+	return func(n int) (took time.Duration, err error) {
+		w.rand, turn = dice(turn), turn+1 // the two sides' turns are at the same rows
+		fn, err := op.ready(ctx, w, s, n)
+		if err != nil {
+			return 0, err
+		}
+		if err := w.settle(ctx); err != nil {
+			return 0, err
+		}
+		pprof.Do(ctx, pprof.Labels("side", name, "operation", op.name), func(context.Context) {
+			took, err = timed(n, func(i int) error { return fn(by, i) })
+		})
+		return took, err
+	}
+}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestUpper compares with the tables of the sign test.
+func TestUpper(t *testing.T) {
+	for n, want := range map[int]int{6: 6, 15: 12, 20: 15, 25: 18, 50: 32, 100: 60} {
+		require.Equal(t, want, upper(n), "%d values", n)
+	}
+}
+
+// TestRuns runs every operation, which look at what they get, on few rows and hardly more than once.
+func TestRuns(t *testing.T) {
+	for _, engine := range []string{"sqlite", "postgres"} {
+		t.Run(engine, func(t *testing.T) {
+			c := config{rows: 5000, rounds: 15, slice: time.Microsecond, engine: "all", run: regexp.MustCompile("^[^b]")}
+			var out bytes.Buffer
+			err := c.on(t.Context(), engine, &out)
+			if err != nil && strings.Contains(err.Error(), errAbsent.Error()) {
+				t.Skip(err)
+			}
+			require.NoError(t, err)
+			require.Equal(t, 2+len(operations)-1, strings.Count(out.String(), "\n"), out.String())
+		})
+	}
+}

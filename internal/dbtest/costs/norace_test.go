@@ -1,0 +1,6 @@
+//go:build !race
+
+package costs
+
+// race says that the race detector is on, which allocates.
+const race = false

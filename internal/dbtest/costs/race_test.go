@@ -1,0 +1,5 @@
+//go:build race
+
+package costs
+
+const race = true

@@ -1,0 +1,19 @@
+//go:build cgo
+
+package mattn_test
+
+import (
+	"testing"
+
+	_ "github.com/mattn/go-sqlite3"
+
+	"github.com/embedcrm/embedcrm/internal/dbtest"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+func TestSQLite(t *testing.T) {
+	dbtest.Run(t, dbtest.SQLiteFile("sqlite3"), dbtest.SQLiteOneConnection("sqlite3"))
+}
+
+func TestSQLiteProcesses(t *testing.T) { dbtest.SQLiteProcesses(t, "sqlite3") }

@@ -1,0 +1,151 @@
+package dbtest
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedcrm/embedcrm/internal/pgtest"
+	"github.com/embedcrm/embedcrm/storage"
+	"github.com/embedcrm/embedcrm/storage/postgres"
+	"github.com/embedcrm/embedcrm/storage/storagetest"
+)
+
+// Ways pgx runs a statement, as a DSN says it.
+const (
+	modeExec     = " default_query_exec_mode=exec"
+	modeDescribe = " default_query_exec_mode=cache_describe"
+	modeSimple   = " default_query_exec_mode=simple_protocol"
+)
+
+// direct is a host's pool that reaches the server itself.
+func direct(name, mode string, options postgres.Options) Config {
+	return Config{Name: name, Open: func(t *testing.T) storagetest.Database {
+		t.Helper()
+		return schemaOf(t, pgtest.Server(t, pgtest.UTF8).Database(t)+mode, options)
+	}}
+}
+
+// TestPostgres leaves out what the adapter's own test runs on: a pool in exec mode.
+func TestPostgres(t *testing.T) {
+	Run(t,
+		direct("cache_statement", "", postgres.Options{}), // pgx's default
+		direct("Cached on an exec pool", modeExec, postgres.Options{Statements: postgres.Cached}),
+		direct("cache_describe", modeDescribe, postgres.Options{}),
+		direct("simple_protocol", modeSimple, postgres.Options{}),
+		Config{Name: "joined", Open: func(t *testing.T) storagetest.Database {
+			t.Helper()
+			d := schemaOf(t, pgtest.Server(t, pgtest.UTF8).Database(t)+modeExec, postgres.Options{})
+			d.Joined = true
+			return d
+		}},
+		Config{Name: "C collation", Open: func(t *testing.T) storagetest.Database {
+			t.Helper()
+			return schemaOf(t, pgtest.Server(t, pgtest.C).Database(t)+modeExec, postgres.Options{})
+		}},
+		bounced("PgBouncer, exec", modeExec),
+		bounced("PgBouncer, cache_describe", modeDescribe),
+		Config{
+			Name: "row security",
+			Skip: map[string]string{"Migration": "the role owns nothing, and who migrates does"},
+			Open: func(t *testing.T) storagetest.Database {
+				t.Helper()
+				d, _ := secured(t)
+				return d
+			},
+		},
+	)
+}
+
+// bounced is a pool through PgBouncer in transaction mode, where the next statement may meet another connection.
+func bounced(name, mode string) Config {
+	return Config{Name: name, Open: func(t *testing.T) storagetest.Database {
+		t.Helper()
+		return schemaOf(t, pgtest.Bouncer(t, pgtest.Server(t, pgtest.UTF8).Database(t), "transaction")+mode, postgres.Options{})
+	}}
+}
+
+// schemaOf is a Database behind a DSN.
+func schemaOf(t *testing.T, dsn string, options postgres.Options) storagetest.Database {
+	t.Helper()
+	db := pool(t, "pgx", dsn)
+	return storagetest.Database{
+		Store: storeOf(t, db, options), SQL: db, Dialect: "postgres",
+		Table:  func(name string) string { return `"crm".` + name },
+		Reopen: func(t *testing.T) storage.Store { return storeOf(t, pool(t, "pgx", dsn), options) },
+	}
+}
+
+func storeOf(t *testing.T, db *sql.DB, options postgres.Options) storage.Store {
+	t.Helper()
+	store, err := options.New(db)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = store.Close() })
+	return store
+}
+
+// hidden is the tenant whose rows the policy of [secured] keeps from the role.
+const hidden = "hidden"
+
+// secured is a Database as a role that owns nothing in it, with row security on every table, and the pool of its
+// owner.
+func secured(t *testing.T) (storagetest.Database, *sql.DB) {
+	t.Helper()
+	server := pgtest.Server(t, pgtest.UTF8)
+	dsn := server.Database(t)
+	role := "clerk_" + strings.ToLower(rand.Text()[:12])
+	d := schemaOf(t, server.Role(t, role, dsn)+modeExec, postgres.Options{})
+	owner := pool(t, "pgx", dsn)
+	// The suite plays a host that has tables of its own, and a trigger on one of the CRM's.
+	_, err := owner.ExecContext(t.Context(), "GRANT CREATE ON SCHEMA public TO "+role)
+	require.NoError(t, err)
+	t.Cleanup(func() { // the trigger hangs on the role's function
+		_, err := owner.ExecContext(context.WithoutCancel(t.Context()), "DROP OWNED BY "+role+" CASCADE")
+		assert.NoError(t, err)
+	})
+	owned := storeOf(t, owner, postgres.Options{})
+	grant := func(ctx context.Context) error {
+		_, err := owner.ExecContext(ctx, strings.ReplaceAll(policies, "{role}", role))
+		return err
+	}
+	d.Store = clerk{d.Store, owned, grant}
+	plain := d.Reopen
+	d.Reopen = func(t *testing.T) storage.Store { return clerk{plain(t), owned, grant} }
+	return d, owner
+}
+
+// policies lets the role work with every table, and see the rows of every tenant but one.
+const policies = `
+GRANT USAGE ON SCHEMA crm TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE, TRIGGER ON ALL TABLES IN SCHEMA crm TO {role};
+DO $$
+DECLARE t regclass;
+BEGIN
+	FOR t IN SELECT attrelid FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
+		WHERE relnamespace = 'crm'::regnamespace AND relkind = 'r' AND attname = 'tenant' AND NOT relrowsecurity
+	LOOP
+		EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', t);
+		EXECUTE format('CREATE POLICY clerk ON %s USING (tenant <> ''` + hidden + `'')', t);
+	END LOOP;
+END $$`
+
+// clerk is the role's Store; who migrates is the owner, and grants the role what came new.
+type clerk struct {
+	storage.Store
+
+	owner storage.Store
+	grant func(context.Context) error
+}
+
+// Migrate lets the owner do it.
+func (c clerk) Migrate(ctx context.Context, lines ...storage.Line) error {
+	if err := c.owner.Migrate(ctx, lines...); err != nil {
+		return err
+	}
+	return c.grant(ctx)
+}

@@ -1,0 +1,75 @@
+package engine
+
+import (
+	"strconv"
+
+	"github.com/embedcrm/embedcrm/storage"
+)
+
+// builder writes one statement: text and arguments, in one pass, so that the
+// n-th placeholder is the n-th argument. The text of a statement depends on its
+// shape alone, never on a value.
+type builder struct {
+	d      Dialect
+	tenant string
+	b      []byte
+	args   []any
+	alias  int
+	joins  int // EXISTS written so far
+}
+
+func (e *Engine) build(tenant string) *builder {
+	b := &builder{d: e.d, tenant: tenant, b: make([]byte, 0, 1024), args: make([]any, 0, 32)}
+	if m := e.d.Mode(); m != nil {
+		b.args = append(b.args, m) // the driver takes it off before counting
+	}
+	return b
+}
+
+// n is how many arguments are bound.
+func (b *builder) n() int {
+	if b.d.Mode() != nil {
+		return len(b.args) - 1
+	}
+	return len(b.args)
+}
+
+func (b *builder) s(parts ...string) *builder {
+	for _, p := range parts {
+		b.b = append(b.b, p...)
+	}
+	return b
+}
+
+// bind appends a value as an argument.
+func (b *builder) bind(k storage.Kind, v any) *builder {
+	if v != nil {
+		v = b.d.Bind(k, v)
+	}
+	b.args = append(b.args, v)
+	b.b = b.d.Placeholder(b.b, b.n(), k)
+	return b
+}
+
+// among appends the comparison of what stands before it with a bound list.
+func (b *builder) among(k storage.Kind, vs []any) *builder {
+	b.args = append(b.args, b.d.BindList(k, vs))
+	b.b = b.d.Among(b.b, b.n(), k)
+	return b
+}
+
+// ofTenant appends the condition that alias's row is the tenant's.
+func (b *builder) ofTenant(alias string) *builder {
+	return b.s(alias, `."tenant" = `).bind(storage.Text, b.tenant)
+}
+
+// next returns a fresh alias.
+func (b *builder) next() string {
+	b.alias++
+	return "r" + strconv.Itoa(b.alias)
+}
+
+// column appends alias."name"; names are plain by [storage.Table.Check].
+func (b *builder) column(alias, name string) *builder {
+	return b.s(alias, `."`, name, `"`)
+}

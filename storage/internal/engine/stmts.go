@@ -1,0 +1,154 @@
+package engine
+
+import (
+	"container/list"
+	"context"
+	"database/sql"
+	"sync"
+)
+
+// maxKept bounds the statements kept for a pool. A CRM has a few hundred shapes;
+// the filters its users type are without end.
+const maxKept = 512
+
+// stmts keeps the texts of a pool's statements and, where the driver does not,
+// the prepared statements; the least recently used goes first.
+type stmts struct {
+	db *sql.DB
+
+	mu     sync.Mutex
+	byText map[string]*list.Element // of *kept
+	recent *list.List
+	wanted map[string]struct{} // run in a transaction, to be prepared when it ended
+}
+
+type kept struct {
+	text  string
+	stmt  *sql.Stmt
+	users int
+	gone  bool // evicted: the last user closes it
+}
+
+// of returns what the list's elements hold.
+func of(el *list.Element) *kept {
+	k, _ := el.Value.(*kept)
+	return k
+}
+
+func newStmts(db *sql.DB) *stmts {
+	return &stmts{db: db, byText: map[string]*list.Element{}, recent: list.New(), wanted: map[string]struct{}{}}
+}
+
+// text returns b as a string, the same one each time.
+func (c *stmts) text(b []byte) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if el, ok := c.byText[string(b)]; ok {
+		c.recent.MoveToFront(el)
+		return of(el).text
+	}
+	return c.add(string(b), nil).text
+}
+
+// peek returns the prepared statement of a text if there is one; done gives it
+// back.
+func (c *stmts) peek(text []byte) (stmt *sql.Stmt, done func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	el, ok := c.byText[string(text)]
+	if !ok {
+		return nil, nil
+	}
+	c.recent.MoveToFront(el)
+	k := of(el)
+	k.users++
+	return k.stmt, func() { c.release(k) }
+}
+
+// get returns the prepared statement of a text, preparing it if need be.
+func (c *stmts) get(ctx context.Context, text []byte) (stmt *sql.Stmt, done func(), err error) {
+	if stmt, done = c.peek(text); stmt != nil {
+		return stmt, done, nil
+	}
+	if stmt, err = c.db.PrepareContext(ctx, string(text)); err != nil {
+		return nil, nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := c.add(string(text), stmt)
+	k.users++
+	return k.stmt, func() { c.release(k) }, nil
+}
+
+// add keeps a statement, unless another goroutine was first: then that one.
+func (c *stmts) add(text string, stmt *sql.Stmt) *kept {
+	if el, ok := c.byText[text]; ok {
+		if stmt != nil {
+			_ = stmt.Close()
+		}
+		return of(el)
+	}
+	k := &kept{text: text, stmt: stmt}
+	c.byText[text] = c.recent.PushFront(k)
+	if c.recent.Len() > maxKept {
+		c.evict(c.recent.Back())
+	}
+	return k
+}
+
+func (c *stmts) evict(el *list.Element) {
+	c.recent.Remove(el)
+	k := of(el)
+	delete(c.byText, k.text)
+	if k.gone = true; k.users == 0 && k.stmt != nil {
+		_ = k.stmt.Close()
+	}
+}
+
+func (c *stmts) release(k *kept) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if k.users--; k.gone && k.users == 0 {
+		_ = k.stmt.Close()
+	}
+}
+
+// want notes a text that a transaction had to prepare for itself.
+func (c *stmts) want(text []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.wanted) < maxKept {
+		c.wanted[string(text)] = struct{}{}
+	}
+}
+
+// prepareWanted prepares for the pool what transactions had to prepare for
+// themselves, if a connection is free for it; what fails is tried again after it
+// was run again.
+func (c *stmts) prepareWanted(ctx context.Context) {
+	c.mu.Lock()
+	wanted := c.wanted
+	if len(wanted) > 0 {
+		c.wanted = map[string]struct{}{}
+	}
+	c.mu.Unlock()
+	if len(wanted) == 0 {
+		return
+	}
+	if st := c.db.Stats(); st.MaxOpenConnections > 0 && st.InUse >= st.MaxOpenConnections {
+		return
+	}
+	for text := range wanted {
+		if _, done, err := c.get(ctx, []byte(text)); err == nil {
+			done()
+		}
+	}
+}
+
+func (c *stmts) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.recent.Len() > 0 {
+		c.evict(c.recent.Back())
+	}
+}
