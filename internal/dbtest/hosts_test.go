@@ -5,9 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
@@ -26,7 +28,7 @@ type host struct {
 	storagetest.Database
 
 	begin  func(ctx context.Context) (*transaction, error)
-	orders func(ctx context.Context) (int, error) // how many there are
+	orders func(ctx context.Context) (int64, error) // how many there are
 }
 
 // transaction is one of a host's.
@@ -60,7 +62,7 @@ func TestHosts(t *testing.T) {
 				tx, err := h.begin(ctx)
 				require.NoError(t, err)
 				together(t, h, tx)
-				finish, orders, kept := tx.rollback, 0, []string{}
+				finish, orders, kept := tx.rollback, int64(0), []string{}
 				if commit {
 					finish, orders, kept = tx.commit, 3, []string{"changed", "second"}
 				}
@@ -70,7 +72,7 @@ func TestHosts(t *testing.T) {
 				require.Equal(t, orders, got)
 				require.Equal(t, kept, titles(t, h.Store, tenant))
 				require.NoError(t, h.SQL.QueryRowContext(ctx, "SELECT count(*) FROM "+h.Table("note")+" WHERE title <> ''").Scan(&got))
-				require.Len(t, kept, got, "the host reads the CRM's table")
+				require.Len(t, kept, int(got), "the host reads the CRM's table")
 			}
 		})
 	}
@@ -111,7 +113,7 @@ func plainHost(d storagetest.Database) host {
 				return err
 			}}, nil
 		},
-		orders: func(ctx context.Context) (n int, err error) {
+		orders: func(ctx context.Context) (n int64, err error) {
 			err = d.SQL.QueryRowContext(ctx, "SELECT count(*) FROM orders").Scan(&n)
 			return n, err
 		},
@@ -140,7 +142,7 @@ func bunHost(d storagetest.Database, dialect schema.Dialect) host {
 				return err
 			}}, nil
 		},
-		orders: func(ctx context.Context) (int, error) { return db.NewSelect().Model((*order)(nil)).Count(ctx) },
+		orders: func(ctx context.Context) (int64, error) { return db.NewSelect().Model((*order)(nil)).Count(ctx) },
 	}
 }
 
@@ -182,7 +184,7 @@ func pgxHost(t *testing.T) host {
 				rollback: func() error { return errors.Join(tx.Rollback(), conn.Close()) },
 			}, nil
 		},
-		orders: func(ctx context.Context) (n int, err error) {
+		orders: func(ctx context.Context) (n int64, err error) {
 			err = pgxPool.QueryRow(ctx, "SELECT count(*) FROM orders").Scan(&n)
 			return n, err
 		},
@@ -192,7 +194,7 @@ func pgxHost(t *testing.T) host {
 // TestFullPool uses the Store itself inside a transaction that holds the only connection. It could wait for ever, and
 // says what is wrong instead, also where the limit is that of a pool which database/sql does not see.
 func TestFullPool(t *testing.T) {
-	const wait = 50e6
+	const wait = 50 * time.Millisecond
 	for name, open := range map[string]func(t *testing.T) (*sql.DB, storage.Store){
 		"SQLite": func(t *testing.T) (*sql.DB, storage.Store) {
 			t.Helper()
@@ -224,15 +226,23 @@ func TestFullPool(t *testing.T) {
 			tx, err := db.BeginTx(t.Context(), nil)
 			require.NoError(t, err)
 			defer tx.Rollback() //nolint:errcheck // it holds the connection, no more
-			ctx, cancel := context.WithTimeout(t.Context(), patience/6)
-			defer cancel()
-			for call, err := range map[string]error{
-				"write":  store.Write(ctx, tenant, []storage.Change{insert(notes(), note(1, "first"))}),
-				"atomic": store.Atomic(ctx, func(storage.Session) error { return nil }),
-				"read":   store.Read(ctx, tenant, &storage.Query{Table: notes(), Limit: 1}, func() storage.Row { return make(storage.Values, 4) }),
+			for call, do := range map[string]func(ctx context.Context) error{
+				"write": func(ctx context.Context) error {
+					return store.Write(ctx, tenant, []storage.Change{insert(notes(), note(1, "first"))})
+				},
+				"atomic": func(ctx context.Context) error {
+					return store.Atomic(ctx, func(storage.Session) error { return nil })
+				},
+				"read": func(ctx context.Context) error {
+					_, err := read(ctx, store, tenant, storage.Query{Table: notes(), Limit: 1})
+					return err
+				},
 			} {
-				require.ErrorIs(t, err, storage.ErrBusy, call)
-				require.ErrorContains(t, err, "make the call in it", call)
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				err := do(ctx)
+				cancel()
+				assert.ErrorIs(t, err, storage.ErrBusy, call)
+				assert.ErrorContains(t, err, "make the call in it", call)
 			}
 		})
 	}

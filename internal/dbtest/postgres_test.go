@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -148,4 +151,123 @@ func (c clerk) Migrate(ctx context.Context, lines ...storage.Line) error {
 		return err
 	}
 	return c.grant(ctx)
+}
+
+// TestPooler works through PgBouncer in transaction mode with more clients than one connection serves. What prepares
+// nothing on the server gets through; forcing Cached does not, and says what to do instead.
+func TestPooler(t *testing.T) {
+	dsn := pgtest.Server(t, pgtest.UTF8).Database(t)
+	require.NoError(t, storeOf(t, pool(t, "pgx", dsn), postgres.Options{}).Migrate(t.Context(), line()))
+	through := pgtest.Bouncer(t, dsn, "transaction")
+	keeps := keepsPrepared(t, through)
+	for _, c := range []struct {
+		name, mode string
+		statements postgres.Statements
+		fails      bool
+	}{
+		{"exec", modeExec, postgres.Inherit, false},
+		{"cache_describe", modeDescribe, postgres.Inherit, false},
+		{"simple_protocol", modeSimple, postgres.Inherit, false},
+		{"Cached on an exec pool", modeExec, postgres.Cached, true},
+		{"cache_statement", "", postgres.Inherit, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.fails && keeps {
+				t.Skip("PgBouncer lets prepared statements through from 1.24 on")
+			}
+			store := storeOf(t, pool(t, "pgx", through+c.mode), postgres.Options{Statements: c.statements})
+			const clients, each = 16, 25
+			errs := make([]error, clients*each)
+			var wg sync.WaitGroup
+			for client := range clients {
+				wg.Go(func() {
+					table := notes()
+					for n := range each {
+						i := client*each + n
+						errs[i] = errors.Join(
+							store.Write(t.Context(), c.name, []storage.Change{insert(table, note(i, "bounced"))}),
+							store.Atomic(t.Context(), func(s storage.Session) error {
+								_, err := read(t.Context(), s, c.name, storage.Query{Table: table, Limit: 1})
+								return err
+							}),
+						)
+					}
+				})
+			}
+			wg.Wait()
+			failed := 0
+			for _, err := range errs {
+				if err == nil {
+					continue
+				}
+				failed++
+				require.True(t, c.fails, "%v", err)
+				require.ErrorIs(t, err, storage.ErrUnavailable)
+				require.ErrorContains(t, err, "default_query_exec_mode=exec")
+			}
+			require.Equal(t, c.fails, failed > 0)
+			t.Logf("%d of %d failed", failed, len(errs))
+
+			// Another process starts, and meets connections that know its statements already.
+			_, err := postgres.Options{Statements: c.statements}.New(pool(t, "pgx", through+c.mode))
+			if err != nil {
+				require.True(t, c.fails, "%v", err)
+				require.ErrorContains(t, err, "default_query_exec_mode=exec")
+			}
+		})
+	}
+}
+
+// keepsPrepared reports whether a PgBouncer follows prepared statements from one connection to the next.
+func keepsPrepared(t *testing.T, through string) bool {
+	t.Helper()
+	var version string
+	require.NoError(t, pool(t, "pgx", through+" dbname=pgbouncer"+modeSimple).QueryRowContext(t.Context(), "SHOW VERSION").Scan(&version))
+	var major, minor int
+	_, err := fmt.Sscanf(version, "PgBouncer %d.%d", &major, &minor)
+	require.NoError(t, err, version)
+	return major > 1 || minor >= 24
+}
+
+// TestRowSecurity holds the policy of the suite's role, and one of a host that names the tenant for each transaction,
+// against what gets through.
+func TestRowSecurity(t *testing.T) {
+	d, owner := secured(t)
+	ctx := t.Context()
+	require.NoError(t, d.Store.Migrate(ctx, line()))
+	insertAs := func(s storage.Session, tenant string, n int) error {
+		return s.Write(ctx, tenant, []storage.Change{insert(notes(), note(n, "a note"))})
+	}
+	all := storeOf(t, owner, postgres.Options{})
+	for _, of := range []string{tenant, hidden} {
+		require.NoError(t, insertAs(all, of, 1))
+	}
+	require.Len(t, titles(t, d.Store, tenant), 1)
+	require.Empty(t, titles(t, d.Store, hidden))
+	require.ErrorIs(t, insertAs(d.Store, hidden, 2), storage.ErrUnavailable)
+
+	_, err := owner.ExecContext(ctx, `ALTER POLICY clerk ON crm.note USING (tenant = current_setting('host.tenant', true))`)
+	require.NoError(t, err)
+	require.Empty(t, titles(t, d.Store, tenant), "no tenant is named")
+	tx, err := d.SQL.BeginTx(ctx, nil)
+	require.NoError(t, err)
+	defer tx.Rollback() //nolint:errcheck // committed by then
+	_, err = tx.ExecContext(ctx, "SELECT set_config('host.tenant', $1, true)", tenant)
+	require.NoError(t, err)
+	crm, err := d.Store.Join(ctx, tx)
+	require.NoError(t, err)
+	require.NoError(t, insertAs(crm, tenant, 2))
+	require.Len(t, titles(t, crm, tenant), 2)
+	require.Empty(t, titles(t, crm, hidden))
+	require.ErrorIs(t, insertAs(crm, hidden, 3), storage.ErrUnavailable)
+	require.NoError(t, insertAs(crm, tenant, 3), "the refusal leaves the transaction usable")
+	require.NoError(t, tx.Commit())
+	require.Len(t, titles(t, all, tenant), 3)
+	require.Len(t, titles(t, all, hidden), 1)
+}
+
+func TestPostgresMigrateAtOnce(t *testing.T) {
+	for range rounds(1, 5) {
+		migrateAtOnce(t, "pgx", pgtest.Server(t, pgtest.UTF8).Database(t)+modeExec, "crm.applied", "crm.migration")
+	}
 }

@@ -20,6 +20,7 @@ import (
 type dialect struct {
 	schema string
 	prefix string // the schema, quoted, with its dot
+	copies bool   // the pool's connections are pgx's own
 	mode   any    // nil, or the pgx.QueryExecMode that goes before the arguments
 }
 

@@ -115,6 +115,7 @@ func (o Options) store(db *sql.DB, owned bool) (*Store, error) {
 	if number < 140000 {
 		return nil, storage.Invalid("", "", "postgres: the server is version %d, and 14 or newer is needed", number/10000)
 	}
+	d.copies = isPgx(ctx, db)
 	e := engine.New(d, db, db, owned, engine.Options{Wait: wait})
 	if _, err := e.Identify(ctx); err != nil {
 		return nil, err

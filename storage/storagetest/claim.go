@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -21,6 +22,7 @@ func claimTests() []testCase {
 		{"one tenant's many rows do not keep the others waiting", fresh, testClaimFair},
 		{"a claim begins with the first tenant after After and goes round", fresh, testClaimRound},
 		{"a row is delivered as it then is", fresh, testClaimDelivered},
+		{"rows are claimed only if Claim returns nil", fresh, testClaimRefused},
 		{"what a dead worker held comes back", fresh, testClaimLease},
 		{"finishing is refused once another claim came between", fresh, testClaimFence},
 		{"tenants with the same identifiers are kept apart", fresh, testClaimTenants},
@@ -196,6 +198,34 @@ func testClaimDelivered(t *testing.T, e *env) {
 	want := []storage.Values{e.job(1, at(61), "data", raw(`{"to":"ada"}`), "version", 6), e.job(2, at(61), "version", 2)}
 	e.same(e.queue, want, rows)
 	e.same(e.queue, append(want, e.job(3, at(100))), e.all(e.queue, nil))
+}
+
+func testClaimRefused(t *testing.T, e *env) {
+	rows := []storage.Values{e.job(1, at(0)), e.job(2, at(0)), e.job(3, at(0))}
+	e.add(e.queue, rows...)
+	ctx, cancel := context.WithCancel(e.ctx)
+	for name, row := range map[string]storage.Row{"no row": nil, "no room": scannerFails{}} {
+		c, n := e.ask(1, 3), 0
+		require.Error(t, e.Store.Claim(ctx, &c, func(string) storage.Row {
+			if n++; n < 2 {
+				return make(storage.Values, len(e.queue.Columns))
+			}
+			return row
+		}), name)
+		e.same(e.queue, rows, e.all(e.queue, nil))
+	}
+	c := e.ask(1, 3)
+	err := e.Store.Claim(ctx, &c, func(string) storage.Row {
+		cancel() // the worker is told to stop as it takes its work
+		return make(storage.Values, len(e.queue.Columns))
+	})
+	version := int64(1)
+	if err == nil {
+		version = 2
+	} else {
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	require.Equal(t, 3, e.count(e.queue, eq("version", version)))
 }
 
 func testClaimLease(t *testing.T, e *env) {

@@ -68,6 +68,8 @@ func bad() []struct {
 		{"custom", raw(``)}, {"custom", raw(`{`)}, {"custom", raw(`{"a":1}x`)}, {"custom", raw(`{a:1}`)}, {"custom", raw(`NaN`)}, {"tags", raw(`[1,]`)}, {"tags", raw(`'a'`)},
 		{"custom", raw(`{"a":"\u0000"}`)}, {"custom", raw(`{"a\u0000":1}`)}, {"tags", raw("\"\xff\"")}, {"tags", raw("\"\x00\"")}, {"tags", raw(`1e5`)}, {"tags", raw(`[1.5E-3]`)},
 		{"tags", raw(strings.Repeat("9", 39))}, {"tags", raw("0." + strings.Repeat("1", 38))}, {"custom", raw(`"` + big + `"`)}, {"custom", `{}`}, {"custom", []byte(`{}`)},
+		{"custom", raw(`{"a":1,"a":2}`)}, {"custom", raw(`{"a":1,"\u0061":2}`)}, {"tags", raw(`[{"b":{"a":1, "c":[], "a":1}}]`)}, {"tags", raw(`"\ud800"`)}, {"tags", raw(`"\udc00"`)},
+		{"tags", raw(`["\ud83dx"]`)}, {"custom", raw(`{"\ud83d\ud83d":1}`)}, {"tags", raw(strings.Repeat("[", 101) + strings.Repeat("]", 101))},
 		{"custom", map[string]any{}}, {"tags", json.RawMessage(nil)},
 	}
 }
@@ -98,7 +100,7 @@ func testBadValues(t *testing.T, e *env) {
 		r := row(e.note)
 		r[0] = key
 		for _, change := range []storage.Change{insert(e.note, r), update(e.note, r, 1), remove(e.note, r, 1)} {
-			invalid(t, e.try(change), "note", "id", fmt.Sprintf("%s of %v", change.Action, key))
+			invalid(t, e.try(change), "note", "id", fmt.Sprintf("action %d of %v", change.Action, key))
 		}
 	}
 	r := row(e.note, "id", id(2))

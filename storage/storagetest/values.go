@@ -292,7 +292,7 @@ func testJSONMeaning(t *testing.T, e *env) {
 	for i, s := range []string{
 		`{"b":1,"a":{"c":[1,2,{"d":null}],"":"empty name"}}`, ` { "a" : [ true , false ] } `, `"text"`, `12`, `true`, `[[],[[]],{}]`,
 		escapeJSON("é😀\"\\/\b\n"), `{"\u0061":"\u00e9","😀":"李"}`, `"a\/b"`, `[1.0,1.50,-0.0]`, `{"` + strings.Repeat("k", 255) + `":1}`,
-		`"\u0001\\u0000"`,
+		`"\u0001\\u0000"`, `[{"a":1},{"a":{"a":2}},{"A":1,"a":2}]`, strings.Repeat("[", 100) + strings.Repeat("]", 100), strings.Repeat(`{"a":`, 99) + "[]" + strings.Repeat("}", 99),
 	} {
 		rows = append(rows, row(e.note, "id", id(i), "custom", raw(s), "tags", raw(s)))
 	}

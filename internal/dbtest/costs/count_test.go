@@ -10,12 +10,14 @@ import (
 )
 
 // counter counts what reaches a database.
-type counter struct {
-	statements atomic.Int64
-	trips      atomic.Int64
+type counter struct{ statements, trips atomic.Int64 }
+
+func (c *counter) reset() {
+	c.statements.Store(0)
+	c.trips.Store(0)
 }
 
-// TraceQueryStart and TraceQueryEnd implement pgx.QueryTracer: BEGIN and COMMIT are statements too.
+// TraceQueryStart and TraceQueryEnd implement pgx.QueryTracer, for which BEGIN and COMMIT are statements too.
 func (c *counter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
 	c.statements.Add(1)
 	return ctx
@@ -23,12 +25,18 @@ func (c *counter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQ
 
 func (*counter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-// countingNet is a connection to a server. What is written after something was read is a round trip.
+// dial is for a pgx configuration.
+func (c *counter) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+	return &countingNet{Conn: conn, c: c}, err
+}
+
+// countingNet is a connection to a server. A round trip begins with the first write after an answer.
 type countingNet struct {
 	net.Conn
 
 	c     *counter
-	asked atomic.Bool // what was written is not answered yet
+	asked atomic.Bool
 }
 
 func (n *countingNet) Write(b []byte) (int, error) {
@@ -46,15 +54,97 @@ func (n *countingNet) Read(b []byte) (int, error) {
 	return got, err
 }
 
-// countingDriver is a driver that counts the statements executed: those prepared before and those that are not, and
-// BEGIN and COMMIT. Its connections do what database/sql looks for in modernc's.
-type countingDriver struct {
-	driver.Driver
+// countingConnector opens SQLite by modernc's driver, and counts what is executed, prepared or not, with BEGIN and COMMIT.
+type countingConnector struct {
+	driver.Connector
 
-	c   *counter
-	dsn string
+	c *counter
 }
 
-func (d countingDriver) Driver() driver.Driver { return d.Driver_() }
+// Connect fails for a connection that lacks one of the abilities of modernc's, which database/sql would then do without.
+func (c countingConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return countingConn{conn.(fullConn), c.c}, nil //nolint:errcheck // as it says
+}
 
-func (d countingDriver) Driver_() driver.Driver { return d }
+type fullConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.Pinger
+	driver.SessionResetter
+	driver.Validator
+}
+
+type countingConn struct {
+	fullConn
+
+	c *counter
+}
+
+func (c countingConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	c.c.statements.Add(1)
+	return c.fullConn.ExecContext(ctx, query, args)
+}
+
+func (c countingConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	c.c.statements.Add(1)
+	return c.fullConn.QueryContext(ctx, query, args)
+}
+
+func (c countingConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	c.c.statements.Add(1)
+	tx, err := c.fullConn.BeginTx(ctx, opts)
+	return countingTx{tx, c.c}, err
+}
+
+func (c countingConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	stmt, err := c.fullConn.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return countingStmt{stmt.(fullStmt), c.c}, nil //nolint:errcheck // as with Connect
+}
+
+type countingTx struct {
+	driver.Tx
+
+	c *counter
+}
+
+func (t countingTx) Commit() error {
+	t.c.statements.Add(1)
+	return t.Tx.Commit()
+}
+
+func (t countingTx) Rollback() error {
+	t.c.statements.Add(1)
+	return t.Tx.Rollback()
+}
+
+type fullStmt interface {
+	driver.Stmt
+	driver.StmtExecContext
+	driver.StmtQueryContext
+}
+
+type countingStmt struct {
+	fullStmt
+
+	c *counter
+}
+
+func (s countingStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	s.c.statements.Add(1)
+	return s.fullStmt.ExecContext(ctx, args)
+}
+
+func (s countingStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	s.c.statements.Add(1)
+	return s.fullStmt.QueryContext(ctx, args)
+}

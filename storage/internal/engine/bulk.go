@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -15,6 +16,8 @@ const (
 	// maxTogether is how many changes travel as one statement of common table
 	// expressions; a record with its event and what goes with it is a handful.
 	maxTogether = 32
+	// minCopyRows is from how many new rows on a copy is worth its round trips.
+	minCopyRows = 256
 	// maxBulkRows and maxBulkBytes bound one array statement.
 	maxBulkRows  = 2000
 	maxBulkBytes = 8 << 20
@@ -116,7 +119,10 @@ func (s *session) writeRuns(ctx context.Context, tenant string, changes []storag
 		if n == 1 {
 			err = s.writeEach(ctx, tenant, run, i)
 		} else {
-			err = s.savepoint(ctx, "write", func(in *session) error { return in.writeRun(ctx, tenant, run, i) })
+			err = s.savepoint(ctx, "write", func(in *session) error { return in.copyRun(ctx, tenant, run) })
+			if errors.Is(err, errNoCopy) {
+				err = s.savepoint(ctx, "write", func(in *session) error { return in.writeRun(ctx, tenant, run, i) })
+			}
 			if unclear(err) { // a run is undone by its savepoint, and made again row by row
 				err = s.writeEach(ctx, tenant, run, i)
 			}
@@ -190,6 +196,33 @@ func keyOf(c *storage.Change) rowKey {
 		k.rest += strconv.Itoa(len(part)) + ":" + part
 	}
 	return k
+}
+
+// errNoCopy says that rows have to be sent as arrays.
+var errNoCopy = errors.New("no copy")
+
+// copyRun inserts new rows by the dialect's quickest way, where there is one.
+func (s *session) copyRun(ctx context.Context, tenant string, changes []storage.Change) error {
+	d, ok := s.e.d.(Copier)
+	if !ok || changes[0].Action != storage.Insert || len(changes) < minCopyRows {
+		return errNoCopy
+	}
+	if _, refused := s.e.noCopy.Load(changes[0].Table.Name); refused {
+		return errNoCopy
+	}
+	if s.tx.joined {
+		ctx = context.WithoutCancel(ctx)
+	}
+	rows := make([]storage.Row, len(changes))
+	for i := range changes {
+		rows[i] = changes[i].Row
+	}
+	ok, err := d.Copy(ctx, s.tx.tx, tenant, changes[0].Table, rows)
+	if !ok {
+		s.e.noCopy.Store(changes[0].Table.Name, true)
+		return errNoCopy
+	}
+	return s.e.classify(ctx, "write", changes[0].Table.Name, err)
 }
 
 // writeRun runs like changes as one statement over arrays. first is the index of

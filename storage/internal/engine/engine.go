@@ -44,6 +44,8 @@ type Engine struct {
 	kept  *stmts        // prepared on db
 	rkept *stmts        // prepared on readers
 
+	noCopy sync.Map // names of tables into which a copy was refused
+
 	mu       sync.Mutex
 	identity string    // what Join compares
 	probe    *sql.Stmt // by which Join knows a transaction of the same pool

@@ -1,0 +1,124 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	modernc "modernc.org/sqlite"
+
+	"github.com/embedcrm/embedcrm/storage"
+	"github.com/embedcrm/embedcrm/storage/sqlite"
+)
+
+// TestPagesUseTheirIndex asks SQLite how it runs each page of a sort with a declared
+// index: by that index, and never by sorting or reading a whole table.
+func TestPagesUseTheirIndex(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	seen := &recorder{}
+	db := sql.OpenDB(seen.connector(sqlite.DSN(filepath.Join(t.TempDir(), "a.db"))))
+	t.Cleanup(func() { _ = db.Close() })
+	store, err := sqlite.New(db)
+	require.NoError(t, err)
+	require.NoError(t, store.Migrate(ctx, storage.Line{Name: "t", Files: files(`
+CREATE TABLE crm_task (tenant TEXT NOT NULL, id BLOB NOT NULL, due INTEGER, name TEXT NOT NULL, PRIMARY KEY (tenant, id));
+CREATE INDEX crm_task_due ON crm_task (tenant, due, id);
+CREATE INDEX crm_task_name ON crm_task (tenant, name, id);`)}))
+	table := &storage.Table{Name: "task", Key: []string{"id"}, Columns: []storage.Column{
+		{Name: "id", Kind: storage.ID}, {Name: "due", Kind: storage.Time, Null: true}, {Name: "name", Kind: storage.Text},
+	}}
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, desc := range []bool{false, true} {
+		for _, q := range []storage.Query{
+			{Order: []storage.Order{{Field: storage.F("due"), Desc: desc}}},
+			{Order: []storage.Order{{Field: storage.F("due"), Desc: desc}}, After: []any{at, uuid.UUID{1}}},
+			{Order: []storage.Order{{Field: storage.F("due"), Desc: desc}}, After: []any{nil, uuid.UUID{1}}},
+			{Order: []storage.Order{{Field: storage.F("name"), Desc: desc}}, After: []any{"x", uuid.UUID{1}}},
+			{Where: storage.Prefix{Field: storage.F("name"), Text: "Ad"}, Order: []storage.Order{{Field: storage.F("name"), Desc: desc}}},
+		} {
+			q.Table, q.Limit = table, 50
+			require.NoError(t, store.Read(ctx, "acme", &q, func() storage.Row { return make(storage.Values, 3) }))
+			text := seen.last()
+			rows, err := db.QueryContext(ctx, "EXPLAIN QUERY PLAN "+text, seen.args()...)
+			require.NoError(t, err)
+			for rows.Next() {
+				var id, parent, unused int
+				var detail string
+				require.NoError(t, rows.Scan(&id, &parent, &unused, &detail))
+				if strings.Contains(detail, "crm_task") || strings.Contains(detail, " t ") {
+					require.Contains(t, detail, "USING", detail+"\n"+text)
+				}
+				// The union of two limited ranges is put in order at the end: 2×50 rows.
+				if strings.Contains(detail, "TEMP B-TREE") {
+					require.Contains(t, text, "UNION ALL", detail+"\n"+text)
+				}
+				require.NotContains(t, detail, "SCAN t", text)
+			}
+			require.NoError(t, rows.Err())
+			require.NoError(t, rows.Close())
+		}
+	}
+}
+
+// recorder is modernc's driver with an ear: it remembers the last read prepared and
+// its arguments.
+type recorder struct {
+	mu   sync.Mutex
+	text string
+	vals []any
+}
+
+func (r *recorder) last() string { r.mu.Lock(); defer r.mu.Unlock(); return r.text }
+func (r *recorder) args() []any  { r.mu.Lock(); defer r.mu.Unlock(); return r.vals }
+
+func (r *recorder) connector(dsn string) driver.Connector { return listening{r, dsn} }
+
+type listening struct {
+	r   *recorder
+	dsn string
+}
+
+func (l listening) Driver() driver.Driver { return &modernc.Driver{} }
+
+func (l listening) Connect(context.Context) (driver.Conn, error) {
+	c, err := (&modernc.Driver{}).Open(l.dsn)
+	return &heard{Conn: c, r: l.r}, err
+}
+
+type heard struct {
+	driver.Conn
+
+	r *recorder
+}
+
+func (h *heard) Prepare(query string) (driver.Stmt, error) {
+	s, err := h.Conn.Prepare(query)
+	return &heardStmt{Stmt: s, r: h.r, text: query}, err
+}
+
+type heardStmt struct {
+	driver.Stmt
+
+	r    *recorder
+	text string
+}
+
+func (s *heardStmt) Query(args []driver.Value) (driver.Rows, error) {
+	if strings.HasPrefix(s.text, "SELECT") {
+		s.r.mu.Lock()
+		s.r.text, s.r.vals = s.text, nil
+		for _, a := range args {
+			s.r.vals = append(s.r.vals, a)
+		}
+		s.r.mu.Unlock()
+	}
+	return s.Stmt.Query(args) //nolint:staticcheck // the old form is enough to listen
+}
