@@ -19,7 +19,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"regexp"
@@ -52,16 +51,15 @@ func main() {
 	profile := flag.String("profile", "", "write a CPU profile to this `file`, labelled with side and operation")
 	flag.Parse()
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if *dsn != "" {
-		_ = os.Setenv(pgtest.EnvServer, *dsn)
-	}
 	var err error
-	if c.run, err = regexp.Compile(*run); err == nil && *profile != "" {
-		err = profiled(*profile, func() error { return c.bench(ctx, os.Stdout) })
-	} else if err == nil {
-		err = c.bench(ctx, os.Stdout)
+	if *dsn != "" {
+		err = os.Setenv(pgtest.EnvServer, *dsn)
+	}
+	if err == nil {
+		c.run, err = regexp.Compile(*run)
+	}
+	if err == nil {
+		err = profiled(*profile, c.bench)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -69,21 +67,27 @@ func main() {
 	}
 }
 
-func profiled(name string, fn func() error) error {
-	file, err := os.Create(name)
+// profiled runs fn until it ends or is interrupted, and if the file has a name, writes what it spent its time on there.
+func profiled(name string, fn func(ctx context.Context) error) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if name == "" {
+		return fn(ctx)
+	}
+	file, err := os.Create(name) //nolint:gosec // the user's choice
 	if err != nil {
 		return err
 	}
 	if err := pprof.StartCPUProfile(file); err != nil {
 		return errors.Join(err, file.Close())
 	}
-	err = fn()
+	err = fn(ctx)
 	pprof.StopCPUProfile()
 	return errors.Join(err, file.Close())
 }
 
 // bench measures and prints.
-func (c config) bench(ctx context.Context, out io.Writer) error {
+func (c config) bench(ctx context.Context) error {
 	if c.rounds < 15 || c.rows < 10*tenants*pageSize {
 		return fmt.Errorf("it takes 15 rounds and %d rows at least", 10*tenants*pageSize)
 	}
@@ -92,9 +96,9 @@ func (c config) bench(ctx context.Context, out io.Writer) error {
 		engines = []string{"sqlite", "postgres"}
 	}
 	for _, engine := range engines {
-		err := c.on(ctx, engine, out)
+		err := c.on(ctx, engine, func(format string, args ...any) { fmt.Printf(format, args...) })
 		if errors.Is(err, errAbsent) && c.engine == "all" {
-			fmt.Fprintf(out, "# %s %v\n", engine, err)
+			fmt.Printf("# %s %v\n", engine, err)
 			continue
 		}
 		if err != nil {
@@ -104,14 +108,14 @@ func (c config) bench(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-func (c config) on(ctx context.Context, engine string, out io.Writer) error {
+func (c config) on(ctx context.Context, engine string, say func(format string, args ...any)) error {
 	s := newSchema()
 	large, err := open(ctx, engine, s, c.rows)
 	if err != nil {
 		return err
 	}
 	defer large.close()
-	fmt.Fprintf(out, "# %s; %s %s/%s, %d CPUs; %d customers, %d rounds\n",
+	say("# %s; %s %s/%s, %d CPUs; %d customers, %d rounds\n",
 		large.about, runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), c.rows, c.rounds)
 	list, other := operations, large
 	head := "ours µs\tbase µs\tratio\tupper bound"
@@ -123,7 +127,7 @@ func (c config) on(ctx context.Context, engine string, out io.Writer) error {
 		list, other.base = operations[:2], other.ours
 		head = fmt.Sprintf("µs with %d\tµs with %d\tgrowth\tupper bound", c.rows, few)
 	}
-	fmt.Fprintf(out, "# engine\toperation\t%s\n", head)
+	say("# engine\toperation\t%s\n", head)
 	for _, op := range list {
 		if !c.run.MatchString(op.name) {
 			continue
@@ -132,7 +136,7 @@ func (c config) on(ctx context.Context, engine string, out io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", op.name, err)
 		}
-		fmt.Fprintf(out, "%s\t%s\t%s\n", engine, op.name, f)
+		say("%s\t%s\t%s\n", engine, op.name, f)
 	}
 	return nil
 }

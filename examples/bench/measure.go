@@ -23,7 +23,7 @@ func (f figure) String() string {
 }
 
 // compare runs the two in turns. Each round is a ratio of its own, so that what else the machine does in the meantime is
-// in both of its sides. In a round each side runs twice, for half of slice, in the order ours, base, base, ours or its
+// in both of its sides. In a round each side runs twice, for half of slice, in an order and then its
 // mirror image: what is warm for the one because the other was there before evens out. What takes longer than a slice
 // runs once.
 func compare(rounds int, slice time.Duration, ours, base trial) (figure, error) {

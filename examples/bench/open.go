@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/embedcrm/embedcrm/internal/pgtest"
 	"github.com/embedcrm/embedcrm/storage/postgres"
 	"github.com/embedcrm/embedcrm/storage/sqlite"
-	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
 // open makes a database with rows customers. Both sides work on one pool, so that they share its connection with all
@@ -55,7 +57,7 @@ func openSQLite(ctx context.Context, s *schema) (*world, error) {
 	}
 	w := &world{db: db, byHand: func(ctx context.Context) (side, error) { return newBySQLite(ctx, db) }}
 	w.close = func() { _ = db.Close(); remove() }
-	store, err := sqlite.New(db)
+	store, err := sqlite.New(db) //nolint:contextcheck // it takes none
 	if err == nil {
 		err = db.QueryRowContext(ctx, "SELECT 'SQLite ' || sqlite_version() || ' by modernc, WAL, synchronous=NORMAL, without checkpoints'").Scan(&w.about)
 	}
@@ -81,12 +83,12 @@ func openPostgres(ctx context.Context, s *schema) (w *world, err error) {
 			p.end()
 		}
 	}()
-	db, err := sql.Open("pgx", pgtest.Server(p, pgtest.UTF8).Database(p))
+	db, err := sql.Open("pgx", pgtest.Server(p, pgtest.UTF8).Database(p)) //nolint:contextcheck // p has it
 	if err != nil {
 		return nil, err
 	}
 	p.Cleanup(func() { _ = db.Close() })
-	store, err := postgres.New(db)
+	store, err := postgres.New(db) //nolint:contextcheck // it takes none
 	if err != nil {
 		return nil, err
 	}
@@ -118,8 +120,8 @@ func (*program) Skipf(format string, args ...any) {
 }
 
 func (p *program) end() {
-	for i := len(p.cleanups) - 1; i >= 0; i-- {
-		p.cleanups[i]()
+	for _, fn := range slices.Backward(p.cleanups) {
+		fn()
 	}
 	p.cleanups = nil
 }

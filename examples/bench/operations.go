@@ -35,7 +35,7 @@ func get(ctx context.Context, w *world, _ *schema, n int) (func(side, int) error
 }
 
 // list reads the second page.
-func list(ctx context.Context, w *world, _ *schema, n int) (func(side, int) error, error) {
+func list(ctx context.Context, w *world, _ *schema, _ int) (func(side, int) error, error) {
 	last := make([]customer, tenants)
 	for t := range last {
 		page := make([]customer, pageSize)
@@ -52,7 +52,7 @@ func list(ctx context.Context, w *world, _ *schema, n int) (func(side, int) erro
 	}, nil
 }
 
-func count(ctx context.Context, w *world, _ *schema, n int) (func(side, int) error, error) {
+func count(ctx context.Context, w *world, _ *schema, _ int) (func(side, int) error, error) {
 	first := w.rand.IntN(tenants)
 	return func(s side, i int) error {
 		_, err := s.count(ctx, tenant((first+i)%tenants), rare)
@@ -60,7 +60,7 @@ func count(ctx context.Context, w *world, _ *schema, n int) (func(side, int) err
 	}, nil
 }
 
-func aggregate(ctx context.Context, w *world, _ *schema, n int) (func(side, int) error, error) {
+func aggregate(ctx context.Context, w *world, _ *schema, _ int) (func(side, int) error, error) {
 	first := w.rand.IntN(tenants)
 	return func(s side, i int) error {
 		got, err := s.totals(ctx, tenant((first+i)%tenants))

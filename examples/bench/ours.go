@@ -5,8 +5,9 @@ import (
 	"errors"
 	"time"
 
-	"github.com/embedcrm/embedcrm/storage"
 	"github.com/google/uuid"
+
+	"github.com/embedcrm/embedcrm/storage"
 )
 
 // side is one way to do the operations that are measured: by a store, or by SQL written by hand.

@@ -4,11 +4,15 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"time"
 
-	"github.com/embedcrm/embedcrm/storage"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/embedcrm/embedcrm/storage"
 )
 
 // schemaName is where the tables are in Postgres.
@@ -23,10 +27,6 @@ const (
 	fromCustomer = ` FROM ` + schemaName + `.customer WHERE tenant = $1`
 	addCustomer  = `INSERT INTO ` + schemaName + `.customer (tenant, ` + columns + `)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`
-	addCustomers = `INSERT INTO ` + schemaName + `.customer (tenant, ` + columns + `)
-	SELECT $1, u.* FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[], $8::text[],
-	$9::text[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::text[], $15::bigint[], $16::bigint[], $17::bigint[],
-	$18::text[], $19::date[], $20::text[], $21::jsonb[]) AS u`
 	intoEvent  = `INSERT INTO ` + schemaName + `.event (tenant, id, customer_id, at, verb, data) `
 	intoOutbox = `INSERT INTO ` + schemaName + `.outbox (tenant, id, event_id, due, kind) `
 
@@ -139,79 +139,33 @@ func (b byPostgres) remove(ctx context.Context, tenant string, c *customer, e *e
 	return one(b.db.ExecContext(ctx, deleteBoth, tenant, c.ID, c.Version, e.ID, e.CustomerID, e.At, e.Verb, string(e.Data)))
 }
 
-// insertAll sends an array a column, 2,000 rows at a time.
+// insertAll copies, past database/sql, which knows no COPY.
 func (b byPostgres) insertAll(ctx context.Context, tenant string, all []customer) error {
-	return in(ctx, b.db, func(tx *sql.Tx) error {
-		for len(all) > 0 {
-			n := min(len(all), 2000)
-			if err := b.insertMany(ctx, tx, tenant, all[:n]); err != nil {
-				return err
-			}
-			all = all[n:]
+	conn, err := b.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close() //nolint:errcheck // it only goes back to the pool
+	return conn.Raw(func(driver any) error {
+		c, ok := driver.(*stdlib.Conn)
+		if !ok {
+			return errors.ErrUnsupported
 		}
-		return nil
+		names := strings.Split("tenant, "+strings.Join(strings.Fields(columns), " "), ", ")
+		_, err := c.Conn().CopyFrom(ctx, pgx.Identifier{schemaName, "customer"}, names, pgx.CopyFromSlice(len(all), func(n int) ([]any, error) {
+			c := &all[n]
+			return []any{
+				tenant, pgID(c.ID), c.Version, c.Created, c.Updated, c.Name, nullText(c.Email), nullText(c.Phone), nullText(c.Company), c.City,
+				c.Country, c.Stage, pgID(c.OwnerID), c.Source, c.Score, nullInt(c.Employees), c.Revenue, c.Currency,
+				time.Date(c.Since.Year, c.Since.Month, c.Since.Day, 0, 0, 0, 0, time.UTC), nullText(c.Note), []byte(c.Custom),
+			}, nil
+		}))
+		return err
 	})
 }
 
-func (byPostgres) insertMany(ctx context.Context, tx *sql.Tx, tenant string, all []customer) error {
-	_, err := tx.ExecContext(ctx, addCustomers, tenant,
-		ids(all, func(c *customer) uuid.UUID { return c.ID }),
-		each(all, func(c *customer) *int64 { return &c.Version }),
-		each(all, func(c *customer) *time.Time { return &c.Created }),
-		each(all, func(c *customer) *time.Time { return &c.Updated }),
-		each(all, func(c *customer) *string { return &c.Name }),
-		eachOptional(all, func(c *customer) *string { return &c.Email }),
-		eachOptional(all, func(c *customer) *string { return &c.Phone }),
-		eachOptional(all, func(c *customer) *string { return &c.Company }),
-		each(all, func(c *customer) *string { return &c.City }),
-		each(all, func(c *customer) *string { return &c.Country }),
-		each(all, func(c *customer) *string { return &c.Stage }),
-		ids(all, func(c *customer) uuid.UUID { return c.OwnerID }),
-		each(all, func(c *customer) *string { return &c.Source }),
-		each(all, func(c *customer) *int64 { return &c.Score }),
-		eachOptional(all, func(c *customer) *int64 { return &c.Employees }),
-		each(all, func(c *customer) *int64 { return &c.Revenue }),
-		each(all, func(c *customer) *string { return &c.Currency }),
-		each(all, func(c *customer) *time.Time {
-			day := time.Date(c.Since.Year, c.Since.Month, c.Since.Day, 0, 0, 0, 0, time.UTC)
-			return &day
-		}),
-		eachOptional(all, func(c *customer) *string { return &c.Note }),
-		each(all, func(c *customer) *string {
-			text := string(c.Custom)
-			return &text
-		}))
-	return err
-}
-
-// each returns a column as an array, and eachOptional one with nil for the absent values.
-func each[T, V any](all []T, of func(*T) *V) []V {
-	list := make([]V, len(all))
-	for i := range all {
-		list[i] = *of(&all[i])
-	}
-	return list
-}
-
-func eachOptional[T any, V comparable](all []T, of func(*T) *V) []*V {
-	list := make([]*V, len(all))
-	for i := range all {
-		if v := of(&all[i]); *v != *new(V) {
-			list[i] = v
-		}
-	}
-	return list
-}
-
-// ids is for ids, which pgx takes in an array as quickly as other values only by a type of its own.
-func ids[T any](all []T, of func(*T) uuid.UUID) []pgtype.UUID {
-	list := make([]pgtype.UUID, len(all))
-	for i := range all {
-		id := of(&all[i])
-		list[i] = pgtype.UUID{Bytes: id, Valid: id != uuid.Nil}
-	}
-	return list
-}
+// pgID is an id in the form that the driver sends as it is.
+func pgID(id uuid.UUID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: id != uuid.Nil} }
 
 func (b byPostgres) claim(ctx context.Context, now, until time.Time, page []job) (n int, err error) {
 	err = in(ctx, b.db, func(tx *sql.Tx) error {
@@ -238,16 +192,19 @@ func (b byPostgres) claim(ctx context.Context, now, until time.Time, page []job)
 
 // finish locks the rows in their order first, so that two that finish the same rows cannot deadlock.
 func (b byPostgres) finish(ctx context.Context, tenant string, done []job) error {
-	keys := ids(done, func(j *job) uuid.UUID { return j.ID })
-	versions := each(done, func(j *job) *int64 { return &j.Version })
+	keys, versions := make([]pgtype.UUID, len(done)), make([]int64, len(done))
+	for i := range done {
+		keys[i], versions[i] = pgID(done[i].ID), done[i].Version
+	}
 	return in(ctx, b.db, func(tx *sql.Tx) error {
 		rows, err := tx.QueryContext(ctx, lockJobs, tenant, keys)
 		if err != nil {
 			return err
 		}
-		for rows.Next() { //nolint:revive // the locks are the result
+		defer rows.Close() //nolint:errcheck // rows.Err says what went wrong
+		for rows.Next() {  // the locks are the result; the last row read frees the connection
 		}
-		if err := errors.Join(rows.Close(), rows.Err()); err != nil {
+		if err := rows.Err(); err != nil {
 			return err
 		}
 		res, err := tx.ExecContext(ctx, deleteJobs, tenant, keys, versions)

@@ -1,3 +1,4 @@
+//nolint:sqlclosecheck // the statements of a transaction end with it, and the others with the pool
 package main
 
 import (
@@ -7,8 +8,9 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/embedcrm/embedcrm/storage"
 	"github.com/google/uuid"
+
+	"github.com/embedcrm/embedcrm/storage"
 )
 
 // bySQLite is SQL written by hand for SQLite: statements prepared once, and a transaction where there are several. No LIMIT

@@ -10,8 +10,9 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/embedcrm/embedcrm/storage"
 	"github.com/google/uuid"
+
+	"github.com/embedcrm/embedcrm/storage"
 )
 
 const (

@@ -36,8 +36,10 @@ func direct(name, mode string, options postgres.Options) Config {
 
 // TestPostgres leaves out what the adapter's own test runs on: a pool in exec mode.
 func TestPostgres(t *testing.T) {
+	byDefault := direct("cache_statement", "", postgres.Options{})
+	byDefault.Quick = []string{"Transactions", "Join"}
 	Run(t,
-		direct("cache_statement", "", postgres.Options{}), // pgx's default
+		byDefault,
 		direct("Cached on an exec pool", modeExec, postgres.Options{Statements: postgres.Cached}),
 		direct("cache_describe", modeDescribe, postgres.Options{}),
 		direct("simple_protocol", modeSimple, postgres.Options{}),
@@ -79,8 +81,11 @@ func schemaOf(t *testing.T, dsn string, options postgres.Options) storagetest.Da
 	db := pool(t, "pgx", dsn)
 	return storagetest.Database{
 		Store: storeOf(t, db, options), SQL: db, Dialect: "postgres",
-		Table:  func(name string) string { return `"crm".` + name },
-		Reopen: func(t *testing.T) storage.Store { return storeOf(t, pool(t, "pgx", dsn), options) },
+		Table: func(name string) string { return `"crm".` + name },
+		Reopen: func(t *testing.T) storage.Store {
+			t.Helper()
+			return storeOf(t, pool(t, "pgx", dsn), options)
+		},
 	}
 }
 
@@ -118,7 +123,10 @@ func secured(t *testing.T) (storagetest.Database, *sql.DB) {
 	}
 	d.Store = clerk{d.Store, owned, grant}
 	plain := d.Reopen
-	d.Reopen = func(t *testing.T) storage.Store { return clerk{plain(t), owned, grant} }
+	d.Reopen = func(t *testing.T) storage.Store {
+		t.Helper()
+		return clerk{plain(t), owned, grant}
+	}
 	return d, owner
 }
 

@@ -68,7 +68,9 @@ func work(ctx context.Context, args []string) error {
 	}
 
 	// All processes are let go at once, by the end of their input.
-	fmt.Fprintln(os.Stdout, "ready")
+	if _, err := fmt.Fprintln(os.Stdout, "ready"); err != nil {
+		return err
+	}
 	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
 		return err
 	}
@@ -79,9 +81,9 @@ func work(ctx context.Context, args []string) error {
 	defer db.Close() //nolint:errcheck // what was committed is
 	var store storage.Store
 	if driver == "pgx" {
-		store, err = postgres.New(db)
+		store, err = postgres.New(db) //nolint:contextcheck // it takes none
 	} else {
-		store, err = sqlite.New(db)
+		store, err = sqlite.New(db) //nolint:contextcheck // it takes none
 	}
 	if err != nil {
 		return fmt.Errorf("opening the store: %w", err)

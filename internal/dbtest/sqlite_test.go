@@ -20,3 +20,5 @@ func TestSQLite(t *testing.T) {
 }
 
 func TestSQLiteProcesses(t *testing.T) { SQLiteProcesses(t, "sqlite") }
+
+func TestSQLiteSnapshot(t *testing.T) { SQLiteSnapshot(t, "sqlite") }

@@ -139,6 +139,7 @@ func (o Options) store(db, readers *sql.DB, owned bool) (*Store, error) {
 	e := engine.New(dialect{}, db, readers, owned, engine.Options{
 		Wait:          o.wait(),
 		CarefulCommit: !strings.EqualFold(journal, "wal"),
+		Immediate:     owned && readers != db, // by the DSN of this package
 	})
 	if _, err := e.Identify(ctx); err != nil {
 		return fail(err)

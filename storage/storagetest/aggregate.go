@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/embedcrm/embedcrm/storage"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/embedcrm/embedcrm/storage"
 )
 
 func aggregateTests() []testCase {
@@ -78,24 +80,24 @@ func requireFigures(e *env, w *world, a *storage.Aggregate) {
 }
 
 func showGroups(list []storage.Group) string {
-	s := ""
+	var s strings.Builder
 	for _, g := range list {
-		s += showField(g.Field)
+		s.WriteString(showField(g.Field))
 		if g.Bounds != nil {
-			s += " by " + showPositions([][]any{g.Bounds})
+			s.WriteString(" by " + showPositions([][]any{g.Bounds}))
 		}
-		s += "; "
+		s.WriteString("; ")
 	}
-	return s
+	return s.String()
 }
 
 func showMeasures(list []storage.Measure) string {
 	names := [...]string{"", "rows", "count", "distinct", "sum", "min", "max", "percentile"}
-	s := ""
+	var s strings.Builder
 	for _, m := range list {
-		s += fmt.Sprintf("%s %s %d; ", names[m.Fn], showField(m.Field), m.P)
+		fmt.Fprintf(&s, "%s %s %d; ", names[m.Fn], showField(m.Field), m.P)
 	}
-	return s
+	return s.String()
 }
 
 func testOneRow(t *testing.T, e *env) {

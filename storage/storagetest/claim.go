@@ -7,9 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/embedcrm/embedcrm/storage"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/embedcrm/embedcrm/storage"
 )
 
 func claimTests() []testCase {

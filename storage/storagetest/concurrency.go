@@ -10,9 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/embedcrm/embedcrm/storage"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/embedcrm/embedcrm/storage"
 )
 
 func concurrencyTests() []testCase {
@@ -390,7 +391,7 @@ func testOppositeOrder(t *testing.T, e *env) {
 }
 
 func testCancelledTransaction(t *testing.T, e *env) {
-	random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // to be repeated
+	random := rand.New(rand.NewPCG(3, 4))
 	rounds := e.rounds(50, 300)
 	batch := func(n int) []storage.Change {
 		list := []storage.Change{}

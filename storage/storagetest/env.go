@@ -14,9 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/embedcrm/embedcrm/storage"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/embedcrm/embedcrm/storage"
 )
 
 // patience bounds what would otherwise hang. No test waits for it to pass.
@@ -85,7 +86,7 @@ func (e *env) begin(t *testing.T) *sql.Tx {
 	t.Helper()
 	tx, err := e.Begin(e.ctx)
 	require.NoError(t, err)
-	t.Cleanup(func() { tx.Rollback() }) //nolint:errcheck // most are finished by then
+	t.Cleanup(func() { tx.Rollback() })
 	return tx
 }
 

@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/embedcrm/embedcrm/storage"
 	"github.com/stretchr/testify/require"
+
+	"github.com/embedcrm/embedcrm/storage"
 )
 
 func expandTests() []testCase {

@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/embedcrm/embedcrm/storage"
 	"github.com/stretchr/testify/require"
+
+	"github.com/embedcrm/embedcrm/storage"
 )
 
 func inputTests() []testCase {

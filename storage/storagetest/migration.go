@@ -10,8 +10,9 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"github.com/embedcrm/embedcrm/storage"
 	"github.com/stretchr/testify/require"
+
+	"github.com/embedcrm/embedcrm/storage"
 )
 
 func migrationTests() []testCase {

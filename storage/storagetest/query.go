@@ -11,9 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/embedcrm/embedcrm/storage"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/embedcrm/embedcrm/storage"
 )
 
 func queryTests() []testCase {
@@ -285,6 +286,18 @@ func testTwoValued(t *testing.T, e *env) {
 		{storage.Absent{Field: storage.F("rank")}, []int{}},
 	} {
 		require.Equal(t, c.want, e.numbers(e.note, c.where), show(c.where))
+	}
+	// Below, at and above a value, by each comparison, its negation and by column.
+	c := e.as(e.tenant + "x")
+	for n := range 3 {
+		c.add(e.note, row(e.note, "id", id(n), "rank", n, "score", 1))
+	}
+	for op, want := range map[storage.Op][]int{storage.Eq: {1}, storage.Lt: {0}, storage.Le: {0, 1}, storage.Gt: {2}, storage.Ge: {1, 2}} {
+		others := slices.DeleteFunc([]int{0, 1, 2}, func(n int) bool { return slices.Contains(want, n) })
+		for _, where := range []storage.Expr{cmp("rank", op, 1), storage.Is{Field: storage.F("rank"), Op: op, Value: storage.F("score")}} {
+			require.Equal(t, want, c.numbers(e.note, where), show(where))
+			require.Equal(t, others, c.numbers(e.note, not(where)), "not %s", show(where))
+		}
 	}
 }
 

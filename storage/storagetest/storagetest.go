@@ -18,8 +18,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/embedcrm/embedcrm/storage"
 	"github.com/stretchr/testify/require"
+
+	"github.com/embedcrm/embedcrm/storage"
 )
 
 // Harness says how to make databases for the suite.
@@ -184,7 +185,7 @@ func (j joined) in(ctx context.Context, call func(storage.Session) error) error 
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() //nolint:errcheck // for a panic; after the commit it does nothing
+	defer tx.Rollback()
 	s, err := j.d.Store.Join(ctx, tx)
 	if err != nil {
 		return err

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/embedcrm/embedcrm/storage"
 	"github.com/google/uuid"
+
+	"github.com/embedcrm/embedcrm/storage"
 )
 
 //go:embed migrations

@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/embedcrm/embedcrm/storage"
 	"github.com/stretchr/testify/require"
+
+	"github.com/embedcrm/embedcrm/storage"
 )
 
 func tenantTests() []testCase {

@@ -7,8 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/embedcrm/embedcrm/storage"
 	"github.com/stretchr/testify/require"
+
+	"github.com/embedcrm/embedcrm/storage"
 )
 
 func transactionTests() []testCase {
@@ -94,7 +95,7 @@ func testAtomicPanics(t *testing.T, e *env) {
 	err := e.atomic(func(tx *env) error { // and a panic caught on the way out of the inner one
 		tx.add(e.note, row(e.note, "id", id(1)))
 		func() {
-			defer func() { recover() }() //nolint:errcheck // it is the one from below
+			defer func() { recover() }()
 			_ = tx.atomic(func(in *env) error {
 				in.add(e.note, row(e.note, "id", id(2)))
 				panic("inner")

@@ -5,8 +5,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/embedcrm/embedcrm/storage"
 	"github.com/stretchr/testify/require"
+
+	"github.com/embedcrm/embedcrm/storage"
 )
 
 func writeTests() []testCase {

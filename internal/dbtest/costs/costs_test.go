@@ -18,14 +18,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/embedcrm/embedcrm/internal/pgtest"
-	"github.com/embedcrm/embedcrm/storage"
-	"github.com/embedcrm/embedcrm/storage/postgres"
-	"github.com/embedcrm/embedcrm/storage/sqlite"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
 	driver "modernc.org/sqlite"
+
+	"github.com/embedcrm/embedcrm/internal/pgtest"
+	"github.com/embedcrm/embedcrm/storage"
+	"github.com/embedcrm/embedcrm/storage/postgres"
+	"github.com/embedcrm/embedcrm/storage/sqlite"
 )
 
 var update = flag.Bool("update", false, "write costs.txt anew")

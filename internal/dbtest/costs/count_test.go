@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"net"
+	"strings"
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
@@ -25,19 +26,32 @@ func (c *counter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQ
 
 func (*counter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
+// TraceCopyFromStart and TraceCopyFromEnd implement pgx.CopyFromTracer: a COPY is a statement.
+func (c *counter) TraceCopyFromStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceCopyFromStartData) context.Context {
+	c.statements.Add(1)
+	return ctx
+}
+
+func (*counter) TraceCopyFromEnd(context.Context, *pgx.Conn, pgx.TraceCopyFromEndData) {}
+
 // dial is for a pgx configuration.
 func (c *counter) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
 	return &countingNet{Conn: conn, c: c}, err
 }
 
-// countingNet is a connection to a server. A round trip begins with the first write after an answer.
+// countingNet is a connection to a server. A round trip begins with the first write after the server said that it is ready;
+// what it says before, as in the midst of a COPY, may come sooner or later.
 type countingNet struct {
 	net.Conn
 
 	c     *counter
 	asked atomic.Bool
+	tail  []byte // the last bytes read
 }
+
+// ready is how an answer ends, but for the state of the transaction.
+const ready = "Z\x00\x00\x00\x05"
 
 func (n *countingNet) Write(b []byte) (int, error) {
 	if !n.asked.Swap(true) {
@@ -48,7 +62,9 @@ func (n *countingNet) Write(b []byte) (int, error) {
 
 func (n *countingNet) Read(b []byte) (int, error) {
 	got, err := n.Conn.Read(b)
-	if got > 0 {
+	n.tail = append(n.tail, b[:got]...)
+	n.tail = append(n.tail[:0], n.tail[max(0, len(n.tail)-len(ready)-1):]...)
+	if got > 0 && strings.HasPrefix(string(n.tail), ready) {
 		n.asked.Store(false)
 	}
 	return got, err

@@ -8,8 +8,9 @@ import (
 	"errors"
 	"time"
 
-	"github.com/embedcrm/embedcrm/storage"
 	"github.com/google/uuid"
+
+	"github.com/embedcrm/embedcrm/storage"
 )
 
 const (

@@ -13,7 +13,13 @@ import (
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
 func TestSQLite(t *testing.T) {
-	dbtest.Run(t, dbtest.SQLiteFile("sqlite3"), dbtest.SQLiteOneConnection("sqlite3"))
+	dbtest.Run(t,
+		dbtest.SQLiteFile("sqlite3"),
+		dbtest.SQLiteOneConnection("sqlite3"),
+		dbtest.SQLiteOpen("sqlite3"),
+	)
 }
 
 func TestSQLiteProcesses(t *testing.T) { dbtest.SQLiteProcesses(t, "sqlite3") }
+
+func TestSQLiteSnapshot(t *testing.T) { dbtest.SQLiteSnapshot(t, "sqlite3") }

@@ -16,6 +16,8 @@ type builder struct {
 	args   []any
 	alias  int
 	joins  int // EXISTS written so far
+
+	again bool // the text stands already, and arguments alone are taken
 }
 
 func (e *Engine) build(tenant string) *builder {
@@ -35,6 +37,9 @@ func (b *builder) n() int {
 }
 
 func (b *builder) s(parts ...string) *builder {
+	if b.again {
+		return b
+	}
 	for _, p := range parts {
 		b.b = append(b.b, p...)
 	}
@@ -47,7 +52,9 @@ func (b *builder) bind(k storage.Kind, v any) *builder {
 		v = b.d.Bind(k, v)
 	}
 	b.args = append(b.args, v)
-	b.b = b.d.Placeholder(b.b, b.n(), k)
+	if !b.again {
+		b.b = b.d.Placeholder(b.b, b.n(), k)
+	}
 	return b
 }
 
@@ -56,6 +63,15 @@ func (b *builder) among(k storage.Kind, vs []any) *builder {
 	b.args = append(b.args, b.d.BindList(k, vs))
 	b.b = b.d.Among(b.b, b.n(), k)
 	return b
+}
+
+// limit appends a limit. SQLite plans by its value, and parses a statement anew
+// each time it is bound, so there it is part of the text.
+func (b *builder) limit(n int) *builder {
+	if b.d.Prepared() {
+		return b.s(" LIMIT ", strconv.Itoa(n))
+	}
+	return b.s(" LIMIT ").bind(storage.Int, int64(n))
 }
 
 // ofTenant appends the condition that alias's row is the tenant's.

@@ -146,7 +146,7 @@ func runLength(changes []storage.Change) int {
 	size := 0
 	for i := range changes {
 		c := &changes[i]
-		if i == maxBulkRows || c.Action != first.Action || c.Table != first.Table || !sameInts(c.Columns, first.Columns) {
+		if i == maxBulkRows || !like(c, first) {
 			return i
 		}
 		if c.Action != storage.Insert {
@@ -164,18 +164,6 @@ func runLength(changes []storage.Change) int {
 		}
 	}
 	return len(changes)
-}
-
-func sameInts(a, b []int) bool {
-	if len(a) != len(b) || (a == nil) != (b == nil) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // rowKey identifies a row among those of one table.
@@ -277,7 +265,7 @@ func (s *session) firstMissing(ctx context.Context, b *builder, changes []storag
 			hit[keyOf(&storage.Change{Table: t, Row: row})] = struct{}{}
 		}
 	}
-	if err := keys.read(rows, func() storage.Row { note(); return row }); err != nil {
+	if err := keys.read(rows, 0, func() storage.Row { note(); return row }); err != nil {
 		return 0, err
 	}
 	note()
@@ -347,7 +335,7 @@ func (s *session) lockAll(ctx context.Context, d Bulk, tenant string, changes []
 	if err != nil {
 		return err
 	}
-	return newSink(0).read(rows, func() storage.Row { return nil })
+	return newSink(0).read(rows, 0, func() storage.Row { return nil })
 }
 
 // given appends, as s, what the changes carry (keys k0…, values s0…, version v)

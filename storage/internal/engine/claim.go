@@ -96,8 +96,8 @@ func (s *session) dueTenants(ctx context.Context, c *storage.Claim, after string
 	b.s(` UNION ALL SELECT (SELECT min(q."tenant") FROM `).from(q.Table, "q").s(" WHERE ")
 	bucket("q").s(` AND q."tenant" > d.tenant) FROM d WHERE d.tenant IS NOT NULL)`)
 	b.s(` SELECT d.tenant FROM d WHERE d.tenant IS NOT NULL AND EXISTS (SELECT 1 FROM `).from(q.Table, "q").s(" WHERE ")
-	bucket("q").s(` AND q."tenant" = d.tenant AND `).column("q", q.Due).s(" <= ").bind(storage.Time, c.Now).s(") LIMIT ").
-		bind(storage.Int, int64(limit))
+	bucket("q").s(` AND q."tenant" = d.tenant AND `).column("q", q.Due).s(" <= ").bind(storage.Time, c.Now).s(")").
+		limit(limit)
 	rows, err := s.query(ctx, b)
 	if err != nil {
 		return nil, err
@@ -163,7 +163,7 @@ func (s *session) claimInTurn(ctx context.Context, c *storage.Claim, tenant stri
 		}
 		b.column("q", t.Columns[i].Name)
 	}
-	b.s(" LIMIT ").bind(storage.Int, int64(share))
+	b.limit(share)
 	rows, err := s.query(ctx, b)
 	if err != nil {
 		return err
@@ -174,7 +174,7 @@ func (s *session) claimInTurn(ctx context.Context, c *storage.Claim, tenant stri
 	for n, i := range position {
 		into.add(t.Columns[i].Kind, len(t.Columns)+n)
 	}
-	if err := into.read(rows, func() storage.Row {
+	if err := into.read(rows, share, func() storage.Row {
 		row := next()
 		if row == nil {
 			return nil
@@ -183,7 +183,7 @@ func (s *session) claimInTurn(ctx context.Context, c *storage.Claim, tenant stri
 	}); err != nil || last[0] == nil {
 		return err
 	}
-	b.reset()
+	b.reset(false)
 	b.s("UPDATE ").from(t, "q").s(` SET "`, q.Due, `" = `).bind(storage.Time, c.Until).
 		s(`, "`, t.Version, `" = "`, t.Version, `" + 1 WHERE `)
 	mine(b).s(" AND (")
@@ -241,7 +241,7 @@ func (s *session) claimSkipping(ctx context.Context, d Bulk, c *storage.Claim, t
 	for _, k := range t.Key {
 		b.s(", ").column("q", k)
 	}
-	b.s(" LIMIT ").bind(storage.Int, int64(share)).s(d.Lock(), " SKIP LOCKED) AS l), u AS (UPDATE ").from(t, "q").
+	b.limit(share).s(d.Lock(), " SKIP LOCKED) AS l), u AS (UPDATE ").from(t, "q").
 		s(` SET "`, q.Due, `" = `).bind(storage.Time, c.Until).s(`, "`, t.Version, `" = q."`, t.Version, `" + 1 FROM c WHERE q."tenant" = c.tenant`)
 	for _, k := range t.Key {
 		b.s(" AND ").column("q", k).s(" = ").column("c", k)

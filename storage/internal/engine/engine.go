@@ -27,6 +27,9 @@ type Options struct {
 	// CarefulCommit says that a commit may find the database locked (SQLite without
 	// WAL) and then waits.
 	CarefulCommit bool
+	// Immediate says that transactions of the pool begin with the right to write, so
+	// that it need not be taken by a statement.
+	Immediate bool
 }
 
 // Engine is a storage.Store on a host's pool, or on its own.
@@ -202,8 +205,8 @@ func (e *Engine) begin(ctx context.Context, conn *sql.Conn, write bool) (*sql.Tx
 				return err
 			}
 		}
-		if write && e.d.SingleWriter() {
-			_, err = tx.ExecContext(ctx, e.d.Writer())
+		if write && e.d.SingleWriter() && !e.opts.Immediate {
+			err = e.startWriting(ctx, tx)
 			if errors.Is(e.d.Classify(err).Kind, storage.ErrVersion) {
 				err = nil // before the first migration there is nothing to lock by
 			}
@@ -214,6 +217,20 @@ func (e *Engine) begin(ctx context.Context, conn *sql.Conn, write bool) (*sql.Tx
 		_ = tx.Rollback()
 	}
 	return tx, err
+}
+
+// startWriting runs the dialect's statement for it, prepared from the second time.
+func (e *Engine) startWriting(ctx context.Context, tx *sql.Tx) error {
+	text := []byte(e.d.Writer())
+	st, done := e.kept.peek(text)
+	if st == nil {
+		e.kept.want(text)
+		_, err := tx.ExecContext(ctx, string(text))
+		return err
+	}
+	defer done()
+	_, err := tx.StmtContext(ctx, st).ExecContext(ctx)
+	return err
 }
 
 func (e *Engine) commit(ctx context.Context, tx *sql.Tx) error {

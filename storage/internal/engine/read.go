@@ -37,7 +37,7 @@ func (s *session) Read(ctx context.Context, tenant string, q *storage.Query, nex
 		if err != nil {
 			return err
 		}
-		return querySink(q).read(rows, next)
+		return querySink(q).read(rows, q.Limit, next)
 	})
 }
 
@@ -61,7 +61,7 @@ func (b *builder) query(q *storage.Query) error {
 			return err
 		}
 		b.order(terms, func(i int) { b.operand("t", terms[i].field) })
-		b.s(" LIMIT ").bind(storage.Int, int64(q.Limit))
+		b.limit(q.Limit)
 		if q.Lock {
 			b.s(b.d.Lock())
 		}
@@ -89,11 +89,11 @@ func (b *builder) query(q *storage.Query) error {
 			return err
 		}
 		b.order(terms, func(i int) { b.operand("t", terms[i].field) })
-		b.s(" LIMIT ").bind(storage.Int, int64(q.Limit)).s(") AS p", strconv.Itoa(i))
+		b.limit(q.Limit).s(") AS p", strconv.Itoa(i))
 	}
 	b.s(") AS u ORDER BY part, ")
 	b.terms(terms, func(i int) { b.s("o", strconv.Itoa(i)) })
-	b.s(" LIMIT ").bind(storage.Int, int64(q.Limit))
+	b.limit(q.Limit)
 	return nil
 }
 
@@ -108,26 +108,30 @@ func width(q *storage.Query) int {
 // columns appends what q selects, named c0, c1 … when asked.
 func (b *builder) columns(q *storage.Query, alias string, named bool) *builder {
 	n := 0
-	add := func(f storage.Field) {
-		if n > 0 {
+	next := func() *builder {
+		if n++; n > 1 {
 			b.s(", ")
 		}
-		b.operand(alias, f)
+		return b
+	}
+	name := func() {
 		if named {
-			b.s(" AS c", strconv.Itoa(n))
+			b.s(" AS c", strconv.Itoa(n-1))
 		}
-		n++
 	}
 	if q.Columns == nil {
 		for i := range q.Table.Columns {
-			add(storage.Field{Name: q.Table.Columns[i].Name})
+			next().column(alias, q.Table.Columns[i].Name)
+			name()
 		}
 	}
 	for _, i := range q.Columns {
-		add(storage.Field{Name: q.Table.Columns[i].Name})
+		next().column(alias, q.Table.Columns[i].Name)
+		name()
 	}
 	for _, f := range q.Also {
-		add(f)
+		next().operand(alias, f)
+		name()
 	}
 	if n == 0 { // that there is a row is all the caller wants to know
 		b.s("1")

@@ -188,10 +188,12 @@ func (s *sink) add(k storage.Kind, at int) {
 	s.dests = append(s.dests, &s.cells[len(s.cells)-1]) // never grows past newSink's n
 }
 
-// read fills rows until there are no more, or next returns nil. It closes rows.
-func (s *sink) read(rows *sql.Rows, next func() storage.Row) error {
+// read fills rows until there are no more, next returns nil, or the statement has
+// given all that its limit allows, if it has one: to ask again would cost a step.
+// It closes rows.
+func (s *sink) read(rows *sql.Rows, limit int, next func() storage.Row) error {
 	defer rows.Close() //nolint:errcheck // rows.Err says what went wrong
-	for rows.Next() {
+	for n := 0; (limit == 0 || n < limit) && rows.Next(); n++ {
 		row := next()
 		if row == nil {
 			return rows.Close()

@@ -30,7 +30,7 @@ func (e *Engine) Tenants(ctx context.Context, t *storage.Table, after string, li
 			b.s(", ").column("t", t.Columns[i].Name)
 		}
 		b.s(" FROM ").from(t, "t").s(` WHERE t."tenant" > `).bind(storage.Text, after).
-			s(` ORDER BY t."tenant" LIMIT `).bind(storage.Int, int64(limit))
+			s(` ORDER BY t."tenant"`).limit(limit)
 		rows, err := run.query(ctx, b)
 		if err != nil {
 			return err

@@ -143,7 +143,7 @@ func (s *session) writeEach(ctx context.Context, tenant string, changes []storag
 	b := s.e.build(tenant)
 	for i := range changes {
 		c := &changes[i]
-		b.reset()
+		b.reset(i > 0 && like(c, &changes[i-1]))
 		if err := b.change(c, ""); err != nil {
 			return at(first+i, c, err)
 		}
@@ -173,7 +173,7 @@ func (s *session) missed(ctx context.Context, tenant string, c *storage.Change) 
 		return err
 	}
 	found := false
-	if err := newSink(0).read(rows, func() storage.Row { found = true; return nil }); err != nil {
+	if err := newSink(0).read(rows, 1, func() storage.Row { found = true; return nil }); err != nil {
 		return err
 	}
 	if found {
@@ -182,8 +182,18 @@ func (s *session) missed(ctx context.Context, tenant string, c *storage.Change) 
 	return &storage.Error{Kind: storage.ErrNotFound, Table: c.Table.Name, Change: -1}
 }
 
-func (b *builder) reset() {
-	b.b, b.args, b.alias, b.joins = b.b[:0], b.args[:0], 0, 0
+// like reports whether two changes have the same statement.
+func like(c, other *storage.Change) bool {
+	return c.Action == other.Action && c.Table == other.Table && c.Action != storage.Clear && slices.Equal(c.Columns, other.Columns) &&
+		(c.Columns == nil) == (other.Columns == nil)
+}
+
+// reset begins another statement, or the same one again with other arguments.
+func (b *builder) reset(again bool) {
+	if b.again = again; !again {
+		b.b = b.b[:0]
+	}
+	b.args, b.alias, b.joins = b.args[:0], 0, 0
 	if m := b.d.Mode(); m != nil {
 		b.args = append(b.args, m)
 	}
