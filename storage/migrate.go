@@ -25,7 +25,8 @@ type Line struct {
 	//	                      can no longer work with the schema; without it, every
 	//	                      older library can
 	//	-- no-transaction     the file is one statement that must run outside a
-	//	                      transaction and may run twice without harm
+	//	                      transaction and may run twice without harm; on
+	//	                      Postgres it takes a second connection of the pool
 	//
 	// In Postgres files {schema} stands for the schema, quoted; SQL names it with
 	// every table. In SQLite files tables begin with crm_. A foreign key has no

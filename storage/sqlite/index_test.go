@@ -120,5 +120,6 @@ func (s *heardStmt) Query(args []driver.Value) (driver.Rows, error) {
 		}
 		s.r.mu.Unlock()
 	}
-	return s.Stmt.Query(args) //nolint:staticcheck // the old form is enough to listen
+	//lint:ignore SA1019 the old form is enough to listen
+	return s.Stmt.Query(args)
 }

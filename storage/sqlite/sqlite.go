@@ -102,7 +102,7 @@ func (o Options) Open(driver, path string) (*Store, error) {
 		return nil, err
 	}
 	writer.SetMaxOpenConns(1)
-	readers, err := sql.Open(driver, o.DSN(path)+"&_pragma=query_only(1)&_query_only=1")
+	readers, err := sql.Open(driver, strings.Replace(o.DSN(path), "_txlock=immediate", "_txlock=deferred", 1)+"&_pragma=query_only(1)&_query_only=1")
 	if err != nil {
 		_ = writer.Close()
 		return nil, err
@@ -126,14 +126,23 @@ func (o Options) store(db, readers *sql.DB, owned bool) (*Store, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), o.wait())
 	defer cancel()
-	var version, journal string
-	if err := db.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&version); err != nil {
-		return fail(fmt.Errorf("sqlite: the database does not answer as SQLite: %w", err))
+	// Another process may just be turning the file to WAL, for which the drivers'
+	// busy timeout does not count.
+	ask := func(query string) (answer string, err error) {
+		err = engine.Patiently(ctx, dialect{}, o.wait(), func() error {
+			return db.QueryRowContext(ctx, query).Scan(&answer)
+		})
+		return answer, err
+	}
+	version, err := ask("SELECT sqlite_version()")
+	if err != nil {
+		return fail(fmt.Errorf("sqlite: the database does not answer: %w", err))
 	}
 	if older(version, "3.41.0") {
 		return fail(storage.Invalid("", "", "sqlite: the driver brings SQLite %s, and 3.41 or newer is needed", version))
 	}
-	if err := db.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&journal); err != nil {
+	journal, err := ask("PRAGMA journal_mode")
+	if err != nil {
 		return fail(fmt.Errorf("sqlite: %w", err))
 	}
 	e := engine.New(dialect{}, db, readers, owned, engine.Options{
@@ -141,7 +150,11 @@ func (o Options) store(db, readers *sql.DB, owned bool) (*Store, error) {
 		CarefulCommit: !strings.EqualFold(journal, "wal"),
 		Immediate:     owned && readers != db, // by the DSN of this package
 	})
-	if _, err := e.Identify(ctx); err != nil {
+	err = engine.Patiently(ctx, dialect{}, o.wait(), func() error {
+		_, err := e.Identify(ctx)
+		return err
+	})
+	if err != nil {
 		return fail(err)
 	}
 	return &Store{e}, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -136,7 +137,7 @@ func testSameKey(t *testing.T, e *env) {
 			if n%2 == 0 {
 				return e.try(insert(e.note, row(e.note, "id", id(n), "rank", i)))
 			}
-			return e.try(insert(e.note, row(e.note, "id", id(1000+8*n+i), "email", fmt.Sprint(n))))
+			return e.try(insert(e.note, row(e.note, "id", id(1000+8*n+i), "email", strconv.Itoa(n))))
 		})
 		won := 0
 		for _, err := range errs {

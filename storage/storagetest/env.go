@@ -274,7 +274,7 @@ func (e *env) same(t *storage.Table, want, got []storage.Values) {
 // differ says how two values of a kind differ, or "". JSON is compared by what it
 // means: a database may keep it in another form.
 func differ(want, got any) string {
-	equal := false
+	var equal bool
 	switch want := want.(type) {
 	case nil:
 		equal = got == nil
@@ -363,7 +363,7 @@ func refused(t tester, err, kind error) *storage.Error {
 	require.Error(t, err)
 	require.ErrorIs(t, err, kind)
 	var e *storage.Error
-	require.True(t, errors.As(err, &e), "%T is not a *storage.Error: %v", err, err)
+	require.ErrorAs(t, err, &e)
 	return e
 }
 

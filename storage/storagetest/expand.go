@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -120,7 +121,7 @@ func testExpandUnique(t *testing.T, e *env) {
 
 func testExpandCollide(t *testing.T, e *env) {
 	for n := range 10 {
-		e.add(e.note, row(e.note, "id", id(n), "token", id(n%3), "title", fmt.Sprint(n%5)))
+		e.add(e.note, row(e.note, "id", id(n), "token", id(n%3), "title", strconv.Itoa(n%5)))
 	}
 	require.Equal(t, 3, e.expand(&storage.Expansion{Into: e.mark, From: e.note, Set: set("note_id", storage.F("token"), "kind", "k", "n", 1)}))
 	require.Equal(t, 5, e.expand(&storage.Expansion{Into: e.mark, From: e.note, Set: set("note_id", storage.F("id"), "kind", "l", "n", 1, "code", storage.F("title"))}))

@@ -224,7 +224,7 @@ func testBadQueries(t *testing.T, e *env) {
 		c.q.Table = e.note
 		_, err := e.find(&c.q)
 		invalid(t, err, "note", c.field, name)
-		require.NoError(t, e.s.Atomic(e.ctx, func(s storage.Session) error { return nil }), "the Store goes on")
+		require.NoError(t, e.s.Atomic(e.ctx, func(storage.Session) error { return nil }), "the Store goes on")
 	}
 }
 

@@ -363,7 +363,7 @@ func testStorm(t *testing.T, e *env, own bool) {
 	e.add(e.mark, source...)
 	usual := [3][]time.Duration{} // of each sort of call
 	for n := range 20 {
-		r := e.stormRound(t, host, n, context.Background(), context.Background(), func() {}, false)
+		r := e.stormRound(context.Background(), context.Background(), t, host, n, func() {}, false)
 		require.NoError(t, errors.Join(r.host2, r.call, r.committed))
 		usual[n%3] = append(usual[n%3], r.took)
 	}
@@ -387,7 +387,7 @@ func testStorm(t *testing.T, e *env, own bool) {
 		if own {
 			txCtx = ctx
 		}
-		said[n] = e.stormRound(t, host, n, txCtx, ctx, arm, random.IntN(2) == 0)
+		said[n] = e.stormRound(txCtx, ctx, t, host, n, arm, random.IntN(2) == 0)
 		timer.Stop()
 		cancel()
 	}
@@ -396,7 +396,7 @@ func testStorm(t *testing.T, e *env, own bool) {
 
 // stormRound is one transaction of the host's with two rows of its own, n and n
 // from behind, and the CRM's record n between them.
-func (e *env) stormRound(t *testing.T, host string, n int, txCtx, ctx context.Context, arm func(), rollback bool) (r round) {
+func (e *env) stormRound(txCtx, ctx context.Context, t *testing.T, host string, n int, arm func(), rollback bool) (r round) {
 	t.Helper()
 	r.rollback = rollback
 	const never = "the host's transaction did not begin"

@@ -5,8 +5,10 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -168,7 +170,7 @@ func testPositions(t *testing.T, e *env) {
 func testEightTerms(t *testing.T, e *env) {
 	w := newWorld()
 	for n := range 64 {
-		set := []any{"id", id(63 - n), "title", fmt.Sprint(n / 32)}
+		set := []any{"id", id(63 - n), "title", strconv.Itoa(n / 32)}
 		for bit, column := range []string{"score", "body", "due", "until"} {
 			if n>>bit&1 == 1 {
 				set = append(set, column, map[string]any{"score": 1, "body": "b", "due": at(1), "until": day(2024, 1, 1)}[column])
@@ -578,7 +580,7 @@ func testNextNil(t *testing.T, e *env) {
 
 func testRowComplete(t *testing.T, e *env) {
 	for n := range 5 {
-		e.add(e.note, row(e.note, "id", id(n), "title", fmt.Sprint(n)))
+		e.add(e.note, row(e.note, "id", id(n), "title", strconv.Itoa(n)))
 	}
 	// One Row for all: what is in it when next is called again is the row before.
 	one, seen := make(storage.Values, len(e.note.Columns)), []any{}
@@ -770,7 +772,7 @@ func testDestScanner(t *testing.T, e *env) {
 	require.ErrorIs(t, err, errScan, "a scanner's error ends the read")
 }
 
-var errScan = fmt.Errorf("the scanner refuses")
+var errScan = errors.New("the scanner refuses")
 
 type scannerFails struct{}
 

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -133,7 +134,7 @@ func (g generator) scalar() string {
 	case 1:
 		return g.quote(pick(g, members()))
 	case 2:
-		return fmt.Sprint(pick(g, g.ints))
+		return strconv.FormatInt(pick(g, g.ints), 10)
 	case 3:
 		return pick(g, []string{"true", "false"})
 	}

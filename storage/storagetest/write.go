@@ -81,7 +81,7 @@ func testDuplicateUnique(t *testing.T, e *env) {
 	e.write(update(e.note, change(e.note, one, "email", nil), 1, "email"), update(e.note, change(e.note, two, "email", "ada@example.com"), 1, "email"))
 }
 
-func testUpdate(t *testing.T, e *env) {
+func testUpdate(_ *testing.T, e *env) {
 	other := row(e.note, "id", id(2), "title", "other")
 	e.add(e.note, row(e.note, "id", id(1)), other)
 	// The version in the row is not looked at: the change has its own.
@@ -92,7 +92,7 @@ func testUpdate(t *testing.T, e *env) {
 	e.same(e.note, []storage.Values{row(e.note, "id", id(1), "version", 3), other}, e.all(e.note, nil))
 }
 
-func testUpdateColumns(t *testing.T, e *env) {
+func testUpdateColumns(_ *testing.T, e *env) {
 	full := fullNote(e.tables, 1)
 	e.add(e.note, full)
 	for n, column := range []string{"title", "body", "score", "seen", "due", "until", "sign", "token", "tags", "email"} {
@@ -148,7 +148,7 @@ func testDelete(t *testing.T, e *env) {
 	require.Equal(t, int64(1), e.get(e.note, 2)[1])
 }
 
-func testLedger(t *testing.T, e *env) {
+func testLedger(_ *testing.T, e *env) {
 	e.add(e.note, row(e.note, "id", id(1)))
 	one := row(e.mark, "note_id", id(1), "kind", "k", "n", 1, "code", "c", "flag", true, "day", day(2024, 1, 1), "at", at(1), "raw", []byte{1}, "data", raw("[]"))
 	two := row(e.mark, "note_id", id(1), "kind", "k", "n", 2)

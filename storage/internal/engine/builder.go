@@ -21,11 +21,23 @@ type builder struct {
 }
 
 func (e *Engine) build(tenant string) *builder {
-	b := &builder{d: e.d, tenant: tenant, b: make([]byte, 0, 1024), args: make([]any, 0, 32)}
+	b, ok := e.builders.Get().(*builder)
+	if !ok {
+		b = &builder{d: e.d, b: make([]byte, 0, 1024), args: make([]any, 0, 32)}
+	}
+	b.tenant = tenant
 	if m := e.d.Mode(); m != nil {
 		b.args = append(b.args, m) // the driver takes it off before counting
 	}
 	return b
+}
+
+// free gives the builder back. Its statement has run by then, and the driver has
+// taken what it needs of the arguments.
+func (e *Engine) free(b *builder) {
+	clear(b.args[:cap(b.args)])
+	*b = builder{d: b.d, b: b.b[:0], args: b.args[:0]}
+	e.builders.Put(b)
 }
 
 // n is how many arguments are bound.
@@ -65,13 +77,10 @@ func (b *builder) among(k storage.Kind, vs []any) *builder {
 	return b
 }
 
-// limit appends a limit. SQLite plans by its value, and parses a statement anew
-// each time it is bound, so there it is part of the text.
+// limit appends a limit. SQLite plans by the value of a bare argument, and then
+// parses the statement anew each time one is bound; a sum it leaves alone.
 func (b *builder) limit(n int) *builder {
-	if b.d.Prepared() {
-		return b.s(" LIMIT ", strconv.Itoa(n))
-	}
-	return b.s(" LIMIT ").bind(storage.Int, int64(n))
+	return b.s(" LIMIT ").bind(storage.Int, int64(n)).s(" + 0")
 }
 
 // ofTenant appends the condition that alias's row is the tenant's.

@@ -44,6 +44,7 @@ func together(changes []storage.Change) bool {
 // inserted only if the update hit its row.
 func (s *session) writeTogether(ctx context.Context, tenant string, changes []storage.Change) error {
 	b := s.e.build(tenant)
+	defer s.e.free(b)
 	first := &changes[0]
 	source := ""
 	if mustHit(first) {
@@ -119,7 +120,10 @@ func (s *session) writeRuns(ctx context.Context, tenant string, changes []storag
 		if n == 1 {
 			err = s.writeEach(ctx, tenant, run, i)
 		} else {
-			err = s.savepoint(ctx, "write", func(in *session) error { return in.copyRun(ctx, tenant, run) })
+			err = errNoCopy
+			if s.copies(run) {
+				err = s.savepoint(ctx, "write", func(in *session) error { return in.copyRun(ctx, tenant, run) })
+			}
 			if errors.Is(err, errNoCopy) {
 				err = s.savepoint(ctx, "write", func(in *session) error { return in.writeRun(ctx, tenant, run, i) })
 			}
@@ -189,13 +193,17 @@ func keyOf(c *storage.Change) rowKey {
 // errNoCopy says that rows have to be sent as arrays.
 var errNoCopy = errors.New("no copy")
 
-// copyRun inserts new rows by the dialect's quickest way, where there is one.
+// copies reports whether like changes are better copied.
+func (s *session) copies(changes []storage.Change) bool {
+	_, can := s.e.d.(Copier)
+	_, refused := s.e.noCopy.Load(changes[0].Table.Name)
+	return can && !refused && changes[0].Action == storage.Insert && len(changes) >= minCopyRows
+}
+
+// copyRun inserts new rows by the dialect's quickest way.
 func (s *session) copyRun(ctx context.Context, tenant string, changes []storage.Change) error {
 	d, ok := s.e.d.(Copier)
-	if !ok || changes[0].Action != storage.Insert || len(changes) < minCopyRows {
-		return errNoCopy
-	}
-	if _, refused := s.e.noCopy.Load(changes[0].Table.Name); refused {
+	if !ok {
 		return errNoCopy
 	}
 	if s.tx.joined {

@@ -47,7 +47,8 @@ type Engine struct {
 	kept  *stmts        // prepared on db
 	rkept *stmts        // prepared on readers
 
-	noCopy sync.Map // names of tables into which a copy was refused
+	builders sync.Pool // of *builder
+	noCopy   sync.Map  // names of tables into which a copy was refused
 
 	mu       sync.Mutex
 	identity string    // what Join compares
@@ -101,7 +102,12 @@ func (e *Engine) Close() error {
 // await gives up when a bounded pool has had no free connection for the time
 // allowed: the caller itself may hold the last one, and would wait for ever.
 func (e *Engine) await(ctx context.Context, db *sql.DB) error {
-	if st := db.Stats(); st.MaxOpenConnections == 0 || st.InUse < st.MaxOpenConnections {
+	st := db.Stats()
+	full := st.InUse >= st.MaxOpenConnections
+	if st.MaxOpenConnections == 0 {
+		full = st.Idle == 0 // a new one may come from a pool below this one, which has bounds of its own
+	}
+	if !full {
 		return nil
 	}
 	conn, err := e.conn(ctx, db)
@@ -125,9 +131,21 @@ func (e *Engine) conn(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 	return conn, err
 }
 
+// use is what a transaction of the engine's own is for.
+type use int
+
+const (
+	reads use = iota
+	// writesFirst is a transaction whose first statement writes, and so takes the
+	// turn at the database by itself.
+	writesFirst
+	readsAndWrites
+)
+
 // own runs fn in a transaction of the engine's own. What fn returns is returned
 // as it is; the engine's failures are op's.
-func (e *Engine) own(ctx context.Context, op string, write bool, fn func(*session) error) error {
+func (e *Engine) own(ctx context.Context, op string, use use, fn func(*session) error) error {
+	write := use != reads
 	if write && e.d.SingleWriter() {
 		if err := e.takeTurn(ctx); err != nil {
 			return e.classify(ctx, op, "", err)
@@ -144,11 +162,11 @@ func (e *Engine) own(ctx context.Context, op string, write bool, fn func(*sessio
 	}
 	defer kept.prepareWanted(ctx) // once the connection is free again
 	defer conn.Close()            //nolint:errcheck // it only goes back to the pool
-	tx, err := e.begin(ctx, conn, write)
+	tx, err := e.begin(ctx, conn, use)
 	if err != nil {
 		return e.classify(ctx, op, "", err)
 	}
-	s := &session{e: e, tx: &txState{tx: tx, kept: kept, readOnly: !write}, atomic: true}
+	s := &session{e: e, tx: &txState{tx: tx, kept: kept, readOnly: !write, unlocked: use == writesFirst && e.d.SingleWriter()}, atomic: true}
 	finished := false
 	defer func() {
 		if s.done = true; !finished {
@@ -189,9 +207,9 @@ func (e *Engine) takeTurn(ctx context.Context) error {
 
 // begin opens the transaction, and where writers take turns waits for other
 // processes as well. Nothing has been read yet, so waiting cannot lose a race.
-func (e *Engine) begin(ctx context.Context, conn *sql.Conn, write bool) (*sql.Tx, error) {
+func (e *Engine) begin(ctx context.Context, conn *sql.Conn, use use) (*sql.Tx, error) {
 	opts := &sql.TxOptions{}
-	if !write {
+	if use == reads {
 		opts = &sql.TxOptions{ReadOnly: true, Isolation: e.d.SnapshotLevel()}
 	}
 	var tx *sql.Tx
@@ -205,7 +223,10 @@ func (e *Engine) begin(ctx context.Context, conn *sql.Conn, write bool) (*sql.Tx
 				return err
 			}
 		}
-		if write && e.d.SingleWriter() && !e.opts.Immediate {
+		if use == reads && e.d.SingleWriter() {
+			err = beginReading(ctx, tx)
+		}
+		if use == readsAndWrites && e.d.SingleWriter() && !e.opts.Immediate {
 			err = e.startWriting(ctx, tx)
 			if errors.Is(e.d.Classify(err).Kind, storage.ErrVersion) {
 				err = nil // before the first migration there is nothing to lock by
@@ -217,6 +238,17 @@ func (e *Engine) begin(ctx context.Context, conn *sql.Conn, write bool) (*sql.Tx
 		_ = tx.Rollback()
 	}
 	return tx, err
+}
+
+// beginReading begins the transaction anew without the write lock, which a driver
+// may have taken though asked for a transaction that only reads.
+func beginReading(ctx context.Context, tx *sql.Tx) error {
+	for _, text := range []string{"ROLLBACK", "BEGIN"} {
+		if _, err := tx.ExecContext(ctx, text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // startWriting runs the dialect's statement for it, prepared from the second time.
@@ -249,21 +281,30 @@ func (e *Engine) commit(ctx context.Context, tx *sql.Tx) error {
 
 // patiently repeats fn while the database says it is locked by another process.
 func (e *Engine) patiently(ctx context.Context, fn func() error) error {
-	wait, cancel := context.WithTimeout(ctx, e.opts.Wait)
+	return Patiently(ctx, e.d, e.opts.Wait, fn)
+}
+
+// Patiently calls fn, and calls it again while it says the database is locked, for
+// as long as wait.
+func Patiently(ctx context.Context, d Dialect, wait time.Duration, fn func() error) error {
+	err := fn()
+	if err == nil || !errors.Is(d.Classify(err).Kind, storage.ErrBusy) {
+		return err
+	}
+	limit, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for pause := time.Millisecond; ; pause = min(2*pause, 25*time.Millisecond) {
-		err := fn()
-		if err == nil || !errors.Is(e.d.Classify(err).Kind, storage.ErrBusy) {
-			return err
-		}
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
-		case <-wait.Done():
+		case <-limit.Done():
 			timer.Stop()
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
+			return err
+		}
+		if err = fn(); err == nil || !errors.Is(d.Classify(err).Kind, storage.ErrBusy) {
 			return err
 		}
 	}
@@ -271,7 +312,7 @@ func (e *Engine) patiently(ctx context.Context, fn func() error) error {
 
 // Snapshot reads one instant.
 func (e *Engine) Snapshot(ctx context.Context, fn func(storage.Session) error) error {
-	return e.own(ctx, "snapshot", false, func(s *session) error { return fn(s) })
+	return e.own(ctx, "snapshot", reads, func(s *session) error { return fn(s) })
 }
 
 // classify makes err the contract's: an error that is one already passes, a

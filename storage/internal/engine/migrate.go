@@ -238,7 +238,10 @@ func (e *Engine) locked(ctx context.Context, conn *sql.Conn, fn func() error) er
 	quiet := context.WithoutCancel(ctx)
 	err := fn()
 	if err == nil {
-		_, err = conn.ExecContext(quiet, "COMMIT")
+		err = e.patiently(quiet, func() error {
+			_, err := conn.ExecContext(quiet, "COMMIT")
+			return err
+		})
 	}
 	if err != nil {
 		_, _ = conn.ExecContext(quiet, "ROLLBACK")
@@ -284,7 +287,11 @@ func (e *Engine) existingMarks(ctx context.Context) (map[string][]mark, error) {
 		return nil, err
 	}
 	defer conn.Close() //nolint:errcheck // it only goes back to the pool
-	marks, err := e.marks(ctx, conn)
+	var marks map[string][]mark
+	err = e.patiently(ctx, func() error {
+		marks, err = e.marks(ctx, conn)
+		return err
+	})
 	if err != nil && errors.Is(e.d.Classify(err).Kind, storage.ErrVersion) {
 		return nil, nil // no table of marks: nothing was applied
 	}

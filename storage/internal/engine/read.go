@@ -30,6 +30,7 @@ func (s *session) Read(ctx context.Context, tenant string, q *storage.Query, nex
 			return storage.Invalid(q.Table.Name, "", "a locking read needs a transaction: use Atomic")
 		}
 		b := s.e.build(tenant)
+		defer s.e.free(b)
 		if err := b.query(q); err != nil {
 			return err
 		}

@@ -27,6 +27,7 @@ type txState struct {
 	readOnly bool
 	lost     *storage.Error // set once the transaction is gone
 	depth    int            // open savepoints
+	unlocked bool           // the first statement is yet to take the turn to write
 	busy     atomic.Bool    // a call is running
 	misused  atomic.Bool    // another was made meanwhile
 
@@ -122,7 +123,7 @@ func (s *session) fail(err error) error {
 // Atomic makes the calls of fn one.
 func (s *session) Atomic(ctx context.Context, fn func(storage.Session) error) error {
 	if s.tx == nil {
-		return s.e.own(ctx, "atomic", true, func(in *session) error { return fn(in) })
+		return s.e.own(ctx, "atomic", readsAndWrites, func(in *session) error { return fn(in) })
 	}
 	if err := s.enter(ctx, "atomic"); err != nil {
 		return err
@@ -273,7 +274,12 @@ func (s *session) query(ctx context.Context, b *builder) (*sql.Rows, error) {
 			return nil, err
 		}
 		defer done()
-		return st.QueryContext(ctx, b.args...)
+		var rows *sql.Rows
+		err = e.patiently(ctx, func() error {
+			rows, err = st.QueryContext(ctx, b.args...)
+			return err
+		})
+		return rows, err
 	case s.tx.joined:
 		ctx = context.WithoutCancel(ctx)
 	}
@@ -311,8 +317,20 @@ func (s *session) exec(ctx context.Context, b *builder) (int64, error) {
 		res, err = s.tx.tx.ExecContext(ctx, e.kept.text(b.b), b.args...)
 	default:
 		var st *sql.Stmt
-		if st, err = s.tx.stmt(ctx, b.b); err == nil {
+		if st, err = s.tx.stmt(ctx, b.b); err != nil {
+			return 0, err
+		}
+		run := func() error {
 			res, err = st.ExecContext(ctx, b.args...)
+			return err
+		}
+		if !s.tx.unlocked {
+			_ = run()
+			break
+		}
+		// Nothing was read yet, so that waiting for the turn cannot lose a race.
+		if err = e.patiently(ctx, run); err == nil {
+			s.tx.unlocked = false
 		}
 	}
 	if err != nil {

@@ -16,11 +16,11 @@ import (
 // only because a database checks the rows of one statement in an order of its own,
 // the changes are made one after the other instead.
 func (s *session) Write(ctx context.Context, tenant string, changes []storage.Change) error {
-	err := s.write(ctx, tenant, changes, false)
+	err := s.write(ctx, tenant, changes, how{})
 	if s.atomic || len(changes) < 2 || !unclear(err) {
 		return err
 	}
-	return s.write(ctx, tenant, changes, true)
+	return s.write(ctx, tenant, changes, how{checked: true, each: true})
 }
 
 // unclear reports whether a database refused what a statement of several changes
@@ -30,23 +30,32 @@ func unclear(err error) bool {
 	return ok && known.Change < 0 && known.Err != nil && (errors.Is(known.Kind, storage.ErrConflict) || errors.Is(known.Kind, storage.ErrInvalid))
 }
 
-func (s *session) write(ctx context.Context, tenant string, changes []storage.Change, each bool) error {
+// how a Write is made.
+type how struct {
+	checked bool // the changes were checked before
+	each    bool // one after the other
+}
+
+func (s *session) write(ctx context.Context, tenant string, changes []storage.Change, how how) error {
 	table := ""
 	if len(changes) > 0 {
 		table = tableName(changes[0].Table)
 	}
 	return s.call(ctx, "write", table, true, func(ctx context.Context, run *session) error {
-		if err := checkWrite(tenant, changes); err != nil || len(changes) == 0 {
-			return err
+		if !how.checked {
+			if err := checkWrite(tenant, changes); err != nil || len(changes) == 0 {
+				return err
+			}
+			how.checked = true
 		}
 		_, bulk := run.e.d.(Bulk)
-		quick := bulk && !each
+		quick := bulk && !how.each
 		switch {
 		case quick && run.tx == nil && (len(changes) == 1 || together(changes)):
 			return run.writeTogether(ctx, tenant, changes)
 		case run.tx == nil:
-			return run.e.own(ctx, "write", true, func(in *session) error {
-				return in.write(ctx, tenant, changes, each)
+			return run.e.own(ctx, "write", writesFirst, func(in *session) error {
+				return in.write(ctx, tenant, changes, how)
 			})
 		case !quick:
 			return run.writeEach(ctx, tenant, changes, 0)
@@ -141,6 +150,7 @@ func at(i int, c *storage.Change, err error) error {
 // first is the index of changes[0] in the whole.
 func (s *session) writeEach(ctx context.Context, tenant string, changes []storage.Change, first int) error {
 	b := s.e.build(tenant)
+	defer s.e.free(b)
 	for i := range changes {
 		c := &changes[i]
 		b.reset(i > 0 && like(c, &changes[i-1]))
