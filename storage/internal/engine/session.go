@@ -276,7 +276,7 @@ func (s *session) query(ctx context.Context, b *builder) (*sql.Rows, error) {
 		defer done()
 		var rows *sql.Rows
 		err = e.patiently(ctx, func() error {
-			rows, err = st.QueryContext(ctx, b.args...)
+			rows, err = st.QueryContext(ctx, b.args...) //nolint:rowserrcheck // whoever reads them looks
 			return err
 		})
 		return rows, err
