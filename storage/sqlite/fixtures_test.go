@@ -6,7 +6,6 @@ import (
 	"testing/fstest"
 
 	"github.com/google/uuid"
-	"github.com/stretchr/testify/require"
 
 	"github.com/embedcrm/embedcrm/storage"
 )
@@ -24,7 +23,9 @@ func notes() *storage.Table {
 
 func note(t *testing.T) storage.Change {
 	t.Helper()
-	id, err := uuid.NewV7()
-	require.NoError(t, err)
-	return storage.Change{Action: storage.Insert, Table: notes(), Row: storage.Values{id, "a note"}}
+	return noteOf("a note")
+}
+
+func noteOf(title string) storage.Change {
+	return storage.Change{Action: storage.Insert, Table: notes(), Row: storage.Values{uuid.Must(uuid.NewV7()), title}}
 }
