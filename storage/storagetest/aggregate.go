@@ -187,13 +187,17 @@ func testBounds(t *testing.T, e *env) {
 }
 
 func testMostBounds(t *testing.T, e *env) {
-	rows := []storage.Values{}
+	bounds := storage.MaxBounds
+	if e.short {
+		bounds /= 10 // SQLite compiles them in a time that grows with their square
+	}
+	rows, step := []storage.Values{}, bounds/100
 	for n := range 100 {
-		rows = append(rows, row(e.note, "id", id(n), "rank", n*100, "at", at(n*100)))
+		rows = append(rows, row(e.note, "id", id(n), "rank", n*step, "at", at(n*step)))
 	}
 	e.add(e.note, rows...)
 	ranks, instants := []any{}, []any{}
-	for n := range storage.MaxBounds {
+	for n := range bounds {
 		ranks, instants = append(ranks, int64(n)), append(instants, at(n))
 	}
 	a := &storage.Aggregate{Table: e.note, Measure: []storage.Measure{count()}, Group: []storage.Group{
@@ -202,7 +206,7 @@ func testMostBounds(t *testing.T, e *env) {
 	got := e.figures(a)
 	require.Len(t, got, 100)
 	for n, r := range got {
-		require.Equal(t, storage.Values{int64(n*100 + 1), int64(n*100 + 1), int64(1)}, r)
+		require.Equal(t, storage.Values{int64(n*step + 1), int64(n*step + 1), int64(1)}, r)
 	}
 }
 
