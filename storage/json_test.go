@@ -2,8 +2,10 @@ package storage
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 )
@@ -32,6 +34,20 @@ func TestJSONThatEnginesReadAlike(t *testing.T) {
 		`{"a":`:                        "not valid",
 		"\"\xff\"":                     "not valid",
 		``:                             "not valid",
+		`01`:                           "not valid",
+		`1.`:                           "not valid",
+		`-`:                            "not valid",
+		`{"a":1,}`:                     "not valid",
+		`[1,]`:                         "not valid",
+		`[1`:                           "not valid",
+		`{} {}`:                        "not valid",
+		`{a:1}`:                        "not valid",
+		"\"\n\"":                       "not valid",
+		`"\x"`:                         "not valid",
+		`"\u12"`:                       "not valid",
+		members(100):                   "",
+		members(100) + " ":             "",
+		strings.Replace(members(100), `"m99"`, `"m7"`, 1):   "twice",
 		strings.Repeat("[", 100) + strings.Repeat("]", 100): "",
 		strings.Repeat("[", 101) + strings.Repeat("]", 101): "deeper",
 	} {
@@ -44,7 +60,27 @@ func TestJSONThatEnginesReadAlike(t *testing.T) {
 	}
 }
 
+// members is an object with n members.
+func members(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `,"m%d":%d`, i, i)
+	}
+	return "{" + b.String()[1:] + "}"
+}
+
+// FuzzJSONFault holds the walk to encoding/json: what passes is valid, and what is
+// said not to be valid is not.
 func FuzzJSONFault(f *testing.F) {
 	f.Add([]byte(`{"a":[1,"\ud83d\ude00",{"b":null}],"c":-1.5}`))
-	f.Fuzz(func(_ *testing.T, v []byte) { jsonFault(v) })
+	f.Add([]byte(" [ true , false , null , 0 , -0.5 ] "))
+	f.Add([]byte("{\"\\n\":\"\\/\"}"))
+	f.Fuzz(func(t *testing.T, v []byte) {
+		switch msg := jsonFault(v); {
+		case msg == "" && (!json.Valid(v) || !utf8.Valid(v)):
+			t.Fatalf("%q is not valid", v)
+		case msg == notJSON && json.Valid(v) && utf8.Valid(v):
+			t.Fatalf("%q is valid", v)
+		}
+	})
 }

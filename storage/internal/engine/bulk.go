@@ -111,24 +111,30 @@ func (s *session) blame(tenant string, cause, err error, changes []storage.Chang
 	return err
 }
 
-// writeRuns sends like changes that follow each other as arrays.
-func (s *session) writeRuns(ctx context.Context, tenant string, changes []storage.Change) error {
+// writeRuns sends like changes that follow each other as arrays, or copies them.
+func (s *session) writeRuns(ctx context.Context, w *writing) error {
+	changes := w.taken.changes
 	for i := 0; i < len(changes); {
 		n := runLength(changes[i:])
 		run := changes[i : i+n]
 		var err error
-		if n == 1 {
-			err = s.writeEach(ctx, tenant, run, i)
-		} else {
+		switch copied := s.copies(run); {
+		case copied && w.alone && n == len(changes):
+			return s.copyRun(ctx, w.tenant, run) // what fails is undone by the transaction's end
+		case n == 1:
+			err = s.writeEach(ctx, w.tenant, run, i)
+		default:
 			err = errNoCopy
-			if s.copies(run) {
-				err = s.savepoint(ctx, "write", func(in *session) error { return in.copyRun(ctx, tenant, run) })
+			if copied {
+				err = s.savepoint(ctx, "write", func(in *session) error { return in.copyRun(ctx, w.tenant, run) })
 			}
 			if errors.Is(err, errNoCopy) {
-				err = s.savepoint(ctx, "write", func(in *session) error { return in.writeRun(ctx, tenant, run, i) })
+				n = min(n, bulkLength(run))
+				run = run[:n]
+				err = s.savepoint(ctx, "write", func(in *session) error { return in.writeRun(ctx, w.tenant, run, i) })
 			}
 			if unclear(err) { // a run is undone by its savepoint, and made again row by row
-				err = s.writeEach(ctx, tenant, run, i)
+				err = s.writeEach(ctx, w.tenant, run, i)
 			}
 		}
 		if err != nil {
@@ -140,30 +146,40 @@ func (s *session) writeRuns(ctx context.Context, tenant string, changes []storag
 }
 
 // runLength returns how many of the changes from the first can be one statement:
-// the same action, table and columns, no row twice, and not too much at once.
+// the same action, table and columns, and no row twice.
 func runLength(changes []storage.Change) int {
 	first := &changes[0]
 	if first.Action == storage.Clear || len(first.Table.Key) == 0 {
 		return 1
 	}
 	seen := map[rowKey]struct{}{}
-	size := 0
 	for i := range changes {
 		c := &changes[i]
-		if i == maxBulkRows || !like(c, first) {
+		if !like(c, first) {
 			return i
 		}
 		if c.Action != storage.Insert {
+			if i == maxBulkRows {
+				return i
+			}
 			k := keyOf(c)
 			if _, twice := seen[k]; twice {
 				return i
 			}
 			seen[k] = struct{}{}
 		}
-		for col := range c.Table.Columns {
-			size += sizeOf(c.Row.Value(col))
+	}
+	return len(changes)
+}
+
+// bulkLength returns how many of like changes are not too much for arrays.
+func bulkLength(changes []storage.Change) int {
+	size := 0
+	for i := range changes {
+		for col := range changes[i].Table.Columns {
+			size += sizeOf(changes[i].Row.Value(col))
 		}
-		if size > maxBulkBytes && i > 0 {
+		if i == maxBulkRows || size > maxBulkBytes && i > 0 {
 			return i
 		}
 	}

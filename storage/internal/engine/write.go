@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -16,11 +17,14 @@ import (
 // only because a database checks the rows of one statement in an order of its own,
 // the changes are made one after the other instead.
 func (s *session) Write(ctx context.Context, tenant string, changes []storage.Change) error {
-	err := s.write(ctx, tenant, changes, how{})
+	w := writing{tenant: tenant, given: changes}
+	defer w.free()
+	err := s.write(ctx, &w)
 	if s.atomic || len(changes) < 2 || !unclear(err) {
 		return err
 	}
-	return s.write(ctx, tenant, changes, how{checked: true, each: true})
+	w.each = true
+	return s.write(ctx, &w)
 }
 
 // unclear reports whether a database refused what a statement of several changes
@@ -30,82 +34,142 @@ func unclear(err error) bool {
 	return ok && known.Change < 0 && known.Err != nil && (errors.Is(known.Kind, storage.ErrConflict) || errors.Is(known.Kind, storage.ErrInvalid))
 }
 
-// how a Write is made.
-type how struct {
-	checked bool // the changes were checked before
-	each    bool // one after the other
+// writing is one Write.
+type writing struct {
+	tenant string
+	given  []storage.Change
+	taken  *taken // given, once it was checked
+	each   bool   // one after the other
+	alone  bool   // a transaction was begun for it
 }
 
-func (s *session) write(ctx context.Context, tenant string, changes []storage.Change, how how) error {
+func (s *session) write(ctx context.Context, w *writing) error {
 	table := ""
-	if len(changes) > 0 {
-		table = tableName(changes[0].Table)
+	if len(w.given) > 0 {
+		table = tableName(w.given[0].Table)
 	}
 	return s.call(ctx, "write", table, true, func(ctx context.Context, run *session) error {
-		if !how.checked {
-			if err := checkWrite(tenant, changes); err != nil || len(changes) == 0 {
+		if w.taken == nil {
+			if err := w.take(); err != nil || len(w.given) == 0 {
 				return err
 			}
-			how.checked = true
 		}
+		changes := w.taken.changes
 		_, bulk := run.e.d.(Bulk)
-		quick := bulk && !how.each
+		quick := bulk && !w.each
 		switch {
 		case quick && run.tx == nil && (len(changes) == 1 || together(changes)):
-			return run.writeTogether(ctx, tenant, changes)
+			return run.writeTogether(ctx, w.tenant, changes)
 		case run.tx == nil:
-			return run.e.own(ctx, "write", writesFirst, func(in *session) error {
-				return in.write(ctx, tenant, changes, how)
-			})
+			return run.writeAlone(ctx, w)
 		case !quick:
-			return run.writeEach(ctx, tenant, changes, 0)
+			return run.writeEach(ctx, w.tenant, changes, 0)
 		case together(changes):
-			return run.writeTogether(ctx, tenant, changes)
+			return run.writeTogether(ctx, w.tenant, changes)
 		}
-		return run.writeRuns(ctx, tenant, changes)
+		return run.writeRuns(ctx, w)
 	})
 }
 
-func checkWrite(tenant string, changes []storage.Change) error {
-	if err := storage.CheckTenant(tenant); err != nil {
+// writeAlone makes the changes in a transaction of their own, and once more when
+// it turned out that they cannot be copied.
+func (s *session) writeAlone(ctx context.Context, w *writing) error {
+	w.alone = true
+	own := func() error {
+		return s.e.own(ctx, "write", writesFirst, func(in *session) error { return in.write(ctx, w) })
+	}
+	err := own()
+	if errors.Is(err, errNoCopy) {
+		err = own()
+	}
+	return err
+}
+
+// taken are changes whose rows are the values they carry, each asked for once: a
+// value becomes an interface at some cost, and is looked at several times.
+type taken struct {
+	changes []storage.Change
+	rows    []storage.Values
+	values  []any
+}
+
+var takens = sync.Pool{New: func() any { return new(taken) }} //nolint:gochecknoglobals // spare memory
+
+// maxSpare bounds the values whose place is kept for the next Write.
+const maxSpare = 4096
+
+func (w *writing) free() {
+	t := w.taken
+	if t == nil || cap(t.values) > maxSpare {
+		return
+	}
+	clear(t.changes)
+	clear(t.values)
+	takens.Put(t)
+}
+
+// take checks the changes and takes their values.
+func (w *writing) take() error {
+	if err := storage.CheckTenant(w.tenant); err != nil {
 		return err
 	}
-	if len(changes) > storage.MaxChanges {
-		return storage.Invalid("", "", "a write has at most %d changes, not %d", storage.MaxChanges, len(changes))
+	if len(w.given) > storage.MaxChanges {
+		return storage.Invalid("", "", "a write has at most %d changes, not %d", storage.MaxChanges, len(w.given))
 	}
-	for i := range changes {
-		if err := checkChange(&changes[i]); err != nil {
-			return at(i, &changes[i], err)
+	width := 0
+	for i := range w.given {
+		c := &w.given[i]
+		if err := c.Check(); err != nil {
+			return at(i, c, err)
 		}
+		if c.Action != storage.Clear {
+			width += len(c.Table.Columns)
+		}
+	}
+	t, _ := takens.Get().(*taken)
+	t.changes = append(t.changes[:0], w.given...)
+	t.rows = slices.Grow(t.rows[:0], len(w.given))[:len(w.given)]
+	t.values = slices.Grow(t.values[:0], width)[:width]
+	w.taken = t
+	next := 0
+	for i := range t.changes {
+		c := &t.changes[i]
+		if c.Action == storage.Clear {
+			continue
+		}
+		t.rows[i] = t.values[next : next+len(c.Table.Columns)]
+		next += len(c.Table.Columns)
+		if err := takeRow(c, t.rows[i]); err != nil {
+			return at(i, c, err)
+		}
+		c.Row = &t.rows[i]
 	}
 	return nil
 }
 
-// checkChange checks a change and the values it carries.
-func checkChange(c *storage.Change) error {
-	if err := c.Check(); err != nil || c.Action == storage.Clear {
-		return err
-	}
+// takeRow takes and checks the values a change carries.
+func takeRow(c *storage.Change, into storage.Values) error {
 	size := 0
-	check := func(i int) error {
+	take := func(i int) error {
 		v := c.Row.Value(i)
+		into[i] = v
 		size += sizeOf(v)
 		return storage.CheckValue(c.Table, i, v)
 	}
 	if c.Action == storage.Update && c.Columns != nil || c.Action == storage.Delete {
 		for _, k := range c.Table.Key {
-			if err := check(c.Table.Index(k)); err != nil {
+			if err := take(c.Table.Index(k)); err != nil {
 				return err
 			}
 		}
 		for _, i := range c.Columns {
-			if err := check(i); err != nil {
+			if err := take(i); err != nil {
 				return err
 			}
 		}
 	} else {
 		for i := range c.Table.Columns {
-			if err := check(i); err != nil {
+			if err := take(i); err != nil {
 				return err
 			}
 		}
