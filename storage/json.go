@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -220,7 +221,7 @@ func (w *jsonWalk) escape() string {
 	c := w.v[w.i]
 	w.i++
 	if c != 'u' {
-		if bytes.IndexByte([]byte(`"\/bfnrt`), c) < 0 {
+		if strings.IndexByte(`"\/bfnrt`, c) < 0 {
 			return notJSON
 		}
 		return ""
