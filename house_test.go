@@ -45,11 +45,19 @@ var rooms = map[string]room{
 	"storage/postgres":    {inside: []string{"storage", "storage/internal"}, outside: []string{"github.com/google/uuid", "github.com/jackc/pgx/v5"}},
 	"storage/sqlite":      {inside: []string{"storage", "storage/internal"}, outside: []string{"github.com/google/uuid"}},
 
+	"crm":                 {inside: []string{"storage", "crm/internal/filter"}, outside: []string{"github.com/google/uuid", "golang.org/x/text"}},
+	"crm/internal/filter": {inside: []string{"storage"}, outside: []string{"github.com/google/uuid", "github.com/expr-lang/expr"}},
+	"crm/crmtest":         {inside: []string{"crm", "storage", "storage/sqlite"}, outside: []string{"github.com/stretchr/testify", "modernc.org/sqlite"}},
+
 	"internal/pgtest": {outside: []string{"github.com/jackc/pgx/v5"}},
+	"internal/enginetest": {
+		inside:  []string{"internal/pgtest", "storage", "storage/postgres", "storage/sqlite"},
+		outside: []string{"github.com/jackc/pgx/v5", "github.com/stretchr/testify", "modernc.org/sqlite"},
+	},
 }
 
 // forTests are the rooms that only tests import, and any test may.
-var forTests = []string{"internal/pgtest", "storage/storagetest"}
+var forTests = []string{"crm/crmtest", "internal/enginetest", "internal/pgtest", "storage/postgres", "storage/sqlite", "storage/storagetest"}
 
 // drivers are for the host to bring, so a room has one only if it says so, not by way of another package either.
 var drivers = []string{
@@ -58,7 +66,9 @@ var drivers = []string{
 }
 
 // readClock are the files that may ask what time it is: everyone else is told.
-var readClock = []string{"examples/bench/measure.go", "storage/storagetest/concurrency.go", "storage/storagetest/join.go", "storage/storagetest/transactions.go"}
+var readClock = []string{
+	"crm/clock.go", "examples/bench/measure.go", "storage/storagetest/concurrency.go", "storage/storagetest/join.go", "storage/storagetest/transactions.go",
+}
 
 // TestFloors holds the imports of every package to its room.
 func TestFloors(t *testing.T) {

@@ -44,7 +44,8 @@ type (
 		Field  Field
 		Values []any
 	}
-	// Absent holds when the field has no value.
+	// Absent holds when the field has no value. A JSON column that holds null has
+	// one; a member of it that is null has none.
 	Absent struct{ Field Field }
 	// Contains holds when Text occurs in the text field, byte for byte.
 	Contains struct {
@@ -57,7 +58,8 @@ type (
 		Field Field
 		Text  string
 	}
-	// Has holds when the JSON field is an array with the string Text in it.
+	// Has holds when the JSON field, a column or a member read as JSON, is an array
+	// with the string Text in it.
 	Has struct {
 		Field Field
 		Text  string
@@ -98,8 +100,9 @@ type Field struct {
 	Ref *Ref
 	// Member is a member of the object in the JSON column Name, and Kind is the
 	// kind it is read as: Text (a string), Int (a whole number within int64
-	// written without point and exponent) or Bool. A member of another type is
-	// absent. Member may be any text but the empty one.
+	// written without point and exponent) or Bool; or JSON (any value but null),
+	// for [Has] and [Absent] alone. A member of another type is absent. Member may
+	// be any text but the empty one.
 	Member string
 	Kind   Kind
 }
@@ -123,7 +126,10 @@ type Rel struct {
 }
 
 // kindOf returns the kind of f over t, and refuses what is not there.
-func (f Field) kindOf(t *Table) (Kind, error) {
+func (f Field) kindOf(t *Table) (Kind, error) { return f.kindIn(t, false) }
+
+// kindIn is kindOf; with whole, a member may be read as JSON.
+func (f Field) kindIn(t *Table, whole bool) (Kind, error) {
 	if f.Ref != nil {
 		i := t.Index(f.Ref.Column)
 		if i < 0 {
@@ -149,7 +155,10 @@ func (f Field) kindOf(t *Table) (Kind, error) {
 	if kind != JSON {
 		return 0, Invalid(t.Name, f.Name, "holds %s, and only JSON has members", kind)
 	}
-	if f.Kind != Text && f.Kind != Int && f.Kind != Bool {
+	switch {
+	case f.Kind == JSON && !whole:
+		return 0, Invalid(t.Name, f.Name, "only Has and Absent read a member as JSON")
+	case f.Kind != Text && f.Kind != Int && f.Kind != Bool && f.Kind != JSON:
 		return 0, Invalid(t.Name, f.Name, "a member of JSON is read as text, int or bool")
 	}
 	if msg := textFault(f.Member); msg != "" || len(f.Member) > 256 {
@@ -159,7 +168,8 @@ func (f Field) kindOf(t *Table) (Kind, error) {
 }
 
 // CheckField reports a field that t does not have as [ErrInvalid], and returns
-// its kind.
+// its kind. A member read as JSON is no field but to [Has] and [Absent], which
+// [CheckExpr] checks.
 func CheckField(t *Table, f Field) (Kind, error) { return f.kindOf(t) }
 
 // CheckExpr reports as [ErrInvalid] what is wrong with a condition on rows of t:
@@ -208,7 +218,7 @@ func checkExpr(t *Table, e Expr, depth int, nodes *int) error {
 		return checkExpr(r.Table, where, depth+1, nodes)
 	}
 	text := func(f Field, want Kind, s string) error {
-		k, err := f.kindOf(t)
+		k, err := f.kindIn(t, want == JSON)
 		if err != nil {
 			return err
 		}
@@ -232,7 +242,7 @@ func checkExpr(t *Table, e Expr, depth int, nodes *int) error {
 	case In:
 		return checkIn(t, e)
 	case Absent:
-		_, err := e.Field.kindOf(t)
+		_, err := e.Field.kindIn(t, true)
 		return err
 	case Contains:
 		return text(e.Field, Text, e.Text)

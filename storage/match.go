@@ -15,7 +15,8 @@ import (
 // Source is what [Match] asks about a row.
 type Source interface {
 	// Value returns a field's value as the Go type of its kind, or nil when it is
-	// absent. For a JSON column without Member that is its json.RawMessage.
+	// absent. For a JSON column, or a member read as JSON, that is its
+	// json.RawMessage; a member that is null is absent.
 	Value(f Field) any
 	// Related returns the rows of the same tenant that r leads to.
 	Related(r Rel) iter.Seq[Source]

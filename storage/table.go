@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -181,8 +182,8 @@ func (v Values) Value(i int) any { return v[i] }
 // Dest returns a pointer to column i.
 func (v Values) Dest(i int) any { return &v[i] }
 
-// Date is a civil date, without time or zone. The zero Date is not a date and
-// cannot be stored.
+// Date is a civil date, without time or zone. The zero Date stands for an absent
+// one: it is not a date and cannot be stored.
 type Date struct {
 	Year  int
 	Month time.Month
@@ -221,6 +222,79 @@ func (d Date) String() string {
 // Valid reports whether d is a day of the calendar in the years 1 to 9999.
 func (d Date) Valid() bool {
 	return d.Year >= 1 && d.Year <= 9999 && DateOf(time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC)) == d
+}
+
+// IsZero reports whether d is the zero Date, which stands for an absent one.
+func (d Date) IsZero() bool { return d == Date{} }
+
+// MarshalText returns what [Date.String] does, and empty text for the zero Date. A
+// date that is not [Date.Valid] is [ErrInvalid].
+func (d Date) MarshalText() ([]byte, error) {
+	switch {
+	case d.IsZero():
+		return []byte{}, nil
+	case !d.Valid():
+		return nil, Invalid("", "", "the date is not a day of the calendar in the years 1 to 9999")
+	}
+	return []byte(d.String()), nil
+}
+
+// UnmarshalText reads what [ParseDate] does, and empty text as the zero Date.
+func (d *Date) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*d = Date{}
+		return nil
+	}
+	parsed, err := ParseDate(string(text))
+	if err != nil {
+		return err
+	}
+	*d = parsed
+	return nil
+}
+
+// Compare returns -1, 0 or +1, as d is before, on or after other. The zero Date is
+// before all others.
+func (d Date) Compare(other Date) int {
+	return cmp.Or(cmp.Compare(d.Year, other.Year), cmp.Compare(d.Month, other.Month), cmp.Compare(d.Day, other.Day))
+}
+
+// AddDays returns the date n days after d, before it when n is negative. When d is
+// not valid, or the result lies outside the years 1 to 9999, it is the zero Date.
+func (d Date) AddDays(n int) Date {
+	const most = 9999 * 366 // no two dates are further apart, and far more would overflow
+	if !d.Valid() || n < -most || n > most {
+		return Date{}
+	}
+	if sum := DateOf(time.Date(d.Year, d.Month, d.Day+n, 0, 0, 0, 0, time.UTC)); sum.Valid() {
+		return sum
+	}
+	return Date{}
+}
+
+// Time returns the first instant of the day in loc; nil is UTC. That is midnight,
+// but for days whose midnight a change of the clocks skips or repeats. Of a day that
+// a zone left out altogether, it is the first instant after it.
+func (d Date) Time(loc *time.Location) time.Time {
+	if loc == nil {
+		loc = time.UTC
+	}
+	midnight := time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC)
+	// time.Date with loc does not say which instant it gives where the clocks
+	// change. So go through the periods of one offset, from before midnight comes
+	// anywhere, to the first whose clock shows midnight or later.
+	for t := midnight.Add(-24 * time.Hour).In(loc); ; {
+		_, offset := t.Zone()
+		start, end := t.ZoneBounds()
+		first := midnight.Add(-time.Duration(offset) * time.Second).In(loc)
+		if !start.IsZero() && first.Before(start) {
+			first = start
+		}
+		if end.IsZero() || first.Before(end) {
+			return first
+		}
+		t = end
+	}
 }
 
 // CheckTenant reports an unusable tenant key as [ErrInvalid].

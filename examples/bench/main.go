@@ -1,13 +1,18 @@
-// Command bench measures what the storage adapters add to SQL written by hand. It runs both in turns on the same
-// database, the same rows and the same connection, and prints one line for each operation:
+// Command bench measures what the storage adapters, and crm on them, add to SQL written by hand. It runs both in turns on
+// the same database, the same rows and the same connection, and prints one line for each operation:
 //
 //	engine  operation  ours µs  base µs  ratio  upper bound
 //
 // The times are medians of one repetition. The ratio is the median of the rounds' ratios, and the bound is the upper end
 // of its 95 % confidence interval: below 1.10 it says that a store costs at most a tenth more than the SQL it stands for.
 //
+// The operations of the CRM layer, whose names begin with crm, stand beside SQL that sends the same statements in as many
+// round trips: it reads what crm reads, checks versions and references, and writes the same record, history, outbox and
+// index of custom fields. It makes no use of expressions, rights, tags or rules: what those cost is the difference.
+//
 //	go run ./bench                                       both databases, 100,000 rows
 //	go run ./bench -engine sqlite -run 'get|list' -rounds 51
+//	go run ./bench -layer crm -run 'crm create'
 //	go run ./bench -grow -rows 1000000                   how reading grows from 10,000 rows to a million
 //
 // Postgres is a private server, or the one of -dsn. The private one does without fsync: where writing costs least, what is
@@ -24,6 +29,7 @@ import (
 	"regexp"
 	"runtime"
 	"runtime/pprof"
+	"slices"
 	"time"
 
 	"github.com/embedcrm/embedcrm/internal/pgtest"
@@ -36,6 +42,7 @@ type config struct {
 	rows, rounds int
 	slice        time.Duration
 	engine       string
+	layer        string
 	run          *regexp.Regexp
 	grow         bool
 }
@@ -45,6 +52,7 @@ func main() {
 	flag.IntVar(&c.rows, "rows", 100_000, "customers, of ten tenants")
 	flag.IntVar(&c.rounds, "rounds", 15, "rounds of each operation, at least 15")
 	flag.StringVar(&c.engine, "engine", "all", "sqlite, postgres or all")
+	flag.StringVar(&c.layer, "layer", "all", "storage, crm or all")
 	dsn := flag.String("dsn", "", "a Postgres server to use, as superuser; databases are made there and dropped")
 	flag.BoolVar(&c.grow, "grow", false, "compare with 10,000 rows instead: ours is then the larger database, base the small one")
 	run := flag.String("run", ".", "operations to run, a regular `expression`")
@@ -88,6 +96,9 @@ func profiled(name string, fn func(ctx context.Context) error) error {
 
 // bench measures and prints.
 func (c config) bench(ctx context.Context) error {
+	if !slices.Contains([]string{"all", "storage", "crm"}, c.layer) {
+		return errors.New("a layer is storage or crm")
+	}
 	if c.rounds < 15 || c.rows < 10*tenants*pageSize {
 		return fmt.Errorf("it takes 15 rounds and %d rows at least", 10*tenants*pageSize)
 	}
@@ -108,17 +119,29 @@ func (c config) bench(ctx context.Context) error {
 	return nil
 }
 
+// on measures on one engine.
 func (c config) on(ctx context.Context, engine string, say func(format string, args ...any)) error {
+	if c.layer != "crm" {
+		if err := c.storageLayer(ctx, engine, say); err != nil {
+			return err
+		}
+	}
+	if c.layer == "storage" || c.grow {
+		return nil
+	}
+	return c.crmLayer(ctx, engine, say)
+}
+
+// storageLayer measures a store beside SQL by hand, or with more rows beside itself with few.
+func (c config) storageLayer(ctx context.Context, engine string, say func(format string, args ...any)) error {
 	s := newSchema()
 	large, err := open(ctx, engine, s, c.rows)
 	if err != nil {
 		return err
 	}
 	defer large.close()
-	say("# %s; %s %s/%s, %d CPUs; %d customers, %d rounds\n",
-		large.about, runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), c.rows, c.rounds)
 	list, other := operations, large
-	head := "ours µs\tbase µs\tratio\tupper bound"
+	head := beside
 	if c.grow {
 		if other, err = open(ctx, engine, s, few); err != nil {
 			return err
@@ -127,33 +150,76 @@ func (c config) on(ctx context.Context, engine string, say func(format string, a
 		list, other.base = operations[:2], other.ours
 		head = fmt.Sprintf("µs with %d\tµs with %d\tgrowth\tupper bound", c.rows, few)
 	}
-	say("# engine\toperation\t%s\n", head)
+	c.head(large.database, head, say)
 	for _, op := range list {
-		if !c.run.MatchString(op.name) {
-			continue
+		ready := func(w *world) func(n int) (func(side, int) error, error) {
+			return func(n int) (func(side, int) error, error) { return op.ready(ctx, w, s, n) }
 		}
-		f, err := compare(c.rounds, c.slice, c.trial(ctx, op, s, large, large.ours, "ours"), c.trial(ctx, op, s, other, other.base, "base"))
-		if err != nil {
-			return fmt.Errorf("%s: %w", op.name, err)
+		ours := turns(ctx, op.name, "ours", large.ours, large.database, large.chance, ready(large))
+		base := turns(ctx, op.name, "base", other.base, other.database, other.chance, ready(other))
+		if err := c.measure(engine, op.name, ours, base, say); err != nil {
+			return err
 		}
-		say("%s\t%s\t%s\n", engine, op.name, f)
 	}
 	return nil
 }
 
-// trial returns the trial of an operation by one side of a world.
-func (c config) trial(ctx context.Context, op operation, s *schema, w *world, by side, name string) trial {
+// crmLayer measures crm beside SQL by hand.
+func (c config) crmLayer(ctx context.Context, engine string, say func(format string, args ...any)) error {
+	w, err := openCRM(ctx, engine, c.rows)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	c.head(w.database, beside, say)
+	for _, op := range crmOperations(w) {
+		ready := func(n int) (func(crmSide, int) error, error) { return op.ready(ctx, w, n) }
+		ours := turns(ctx, op.name, "ours", w.ours, w.database, w.chance, ready)
+		base := turns(ctx, op.name, "base", w.base, w.database, w.chance, ready)
+		if err := c.measure(engine, op.name, ours, base, say); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// beside heads the figures of a comparison.
+const beside = "ours µs\tbase µs\tratio\tupper bound"
+
+func (c config) head(d *database, figures string, say func(format string, args ...any)) {
+	say("# %s; %s %s/%s, %d CPUs; %d customers, %d rounds\n",
+		d.about, runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), c.rows, c.rounds)
+	say("# engine\toperation\t%s\n", figures)
+}
+
+// measure measures an operation, if it is to be.
+func (c config) measure(engine, name string, ours, base trial, say func(format string, args ...any)) error {
+	if !c.run.MatchString(name) {
+		return nil
+	}
+	f, err := compare(c.rounds, c.slice, ours, base)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	say("%s\t%s\t%s\n", engine, name, f)
+	return nil
+}
+
+// turns returns the trial of an operation by one side of a world.
+func turns[S any](
+	ctx context.Context, name, side string, by S, d *database, dealer *chance, ready func(n int) (func(S, int) error, error),
+) trial {
 	turn := uint64(0)
 	return func(n int) (took time.Duration, err error) {
-		w.rand, turn = dice(turn), turn+1 // the two sides' turns are at the same rows
-		fn, err := op.ready(ctx, w, s, n)
+		dealer.rand, turn = dice(turn), turn+1 // the two sides' turns are at the same rows
+		fn, err := ready(n)
 		if err != nil {
 			return 0, err
 		}
-		if err := w.settle(ctx); err != nil {
+		if err := d.settle(ctx); err != nil {
 			return 0, err
 		}
-		pprof.Do(ctx, pprof.Labels("side", name, "operation", op.name), func(context.Context) {
+		pprof.Do(ctx, pprof.Labels("side", side, "operation", name), func(context.Context) {
 			took, err = timed(n, func(i int) error { return fn(by, i) })
 		})
 		return took, err

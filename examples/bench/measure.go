@@ -96,6 +96,9 @@ func timed(n int, fn func(i int) error) (time.Duration, error) {
 	return time.Since(start), nil
 }
 
+// clock tells the time as a database keeps it.
+func clock() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
 func median[T time.Duration | float64](list []T) T {
 	slices.Sort(list)
 	return (list[(len(list)-1)/2] + list[len(list)/2]) / 2

@@ -13,37 +13,57 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/embedcrm/embedcrm/internal/pgtest"
+	"github.com/embedcrm/embedcrm/storage"
 	"github.com/embedcrm/embedcrm/storage/postgres"
 	"github.com/embedcrm/embedcrm/storage/sqlite"
 )
 
-// open makes a database with rows customers. Both sides work on one pool, so that they share its connection with all
-// that is cached there.
-func open(ctx context.Context, engine string, s *schema, rows int) (w *world, err error) {
+// database is where two sides work. They share one pool, and so its connection with all that is cached there.
+type database struct {
+	engine string // "sqlite" or "postgres"
+	about  string
+	db     *sql.DB
+	store  storage.Store
+	close  func()
+}
+
+// open makes a database with rows customers of the storage layer.
+func open(ctx context.Context, engine string, s *schema, rows int) (*world, error) {
+	d, err := openDatabase(ctx, engine)
+	if err != nil {
+		return nil, err
+	}
+	w := &world{database: d, chance: &chance{rand: dice(0)}, ours: ours{s, d.store}}
+	if err = w.fill(ctx, s, rows); err == nil {
+		if w.base = side(byPostgres{d.db}); engine == "sqlite" {
+			w.base, err = newBySQLite(ctx, d.db)
+		}
+	}
+	if err != nil {
+		d.close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// openDatabase makes an empty database.
+func openDatabase(ctx context.Context, engine string) (d *database, err error) {
 	switch engine {
 	case "sqlite":
-		w, err = openSQLite(ctx, s)
+		d, err = openSQLite(ctx)
 	case "postgres":
-		w, err = openPostgres(ctx, s)
+		d, err = openPostgres(ctx)
 	default:
 		err = errors.New("it is neither sqlite nor postgres")
 	}
 	if err != nil {
 		return nil, err
 	}
-	w.engine = engine
-	if err := w.fill(ctx, s, rows); err != nil {
-		w.close()
-		return nil, err
-	}
-	if w.base, err = w.byHand(ctx); err != nil {
-		w.close()
-		return nil, err
-	}
-	return w, nil
+	d.engine = engine
+	return d, nil
 }
 
-func openSQLite(ctx context.Context, s *schema) (*world, error) {
+func openSQLite(ctx context.Context) (*database, error) {
 	dir, err := os.MkdirTemp("", "embedcrm-bench-")
 	if err != nil {
 		return nil, err
@@ -55,27 +75,25 @@ func openSQLite(ctx context.Context, s *schema) (*world, error) {
 		remove()
 		return nil, err
 	}
-	w := &world{db: db, byHand: func(ctx context.Context) (side, error) { return newBySQLite(ctx, db) }}
-	w.close = func() { _ = db.Close(); remove() }
-	store, err := sqlite.New(db) //nolint:contextcheck // it takes none
+	d := &database{db: db, close: func() { _ = db.Close(); remove() }}
+	d.store, err = sqlite.New(db) //nolint:contextcheck // it takes none
 	if err == nil {
-		err = db.QueryRowContext(ctx, "SELECT 'SQLite ' || sqlite_version() || ' by modernc, WAL, synchronous=NORMAL, without checkpoints'").Scan(&w.about)
+		err = db.QueryRowContext(ctx, "SELECT 'SQLite ' || sqlite_version() || ' by modernc, WAL, synchronous=NORMAL, without checkpoints'").Scan(&d.about)
 	}
 	if err != nil {
-		w.close()
+		d.close()
 		return nil, err
 	}
-	w.store, w.ours = store, ours{s, store}
-	return w, nil
+	return d, nil
 }
 
-func openPostgres(ctx context.Context, s *schema) (w *world, err error) {
+func openPostgres(ctx context.Context) (d *database, err error) {
 	p := &program{ctx: ctx}
 	defer func() {
 		switch cause := recover().(type) {
 		case nil:
 		case error:
-			w, err = nil, cause
+			d, err = nil, cause
 		default:
 			panic(cause)
 		}
@@ -92,10 +110,27 @@ func openPostgres(ctx context.Context, s *schema) (w *world, err error) {
 	if err != nil {
 		return nil, err
 	}
-	w = &world{db: db, store: store, ours: ours{s, store}, close: p.end}
-	w.byHand = func(context.Context) (side, error) { return byPostgres{db}, nil }
-	return w, db.QueryRowContext(ctx, `SELECT 'PostgreSQL ' || current_setting('server_version') || ', fsync=' || current_setting('fsync')
-		|| ', synchronous_commit=' || current_setting('synchronous_commit')`).Scan(&w.about)
+	d = &database{db: db, store: store, close: p.end}
+	return d, db.QueryRowContext(ctx, `SELECT 'PostgreSQL ' || current_setting('server_version') || ', fsync=' || current_setting('fsync')
+		|| ', synchronous_commit=' || current_setting('synchronous_commit')`).Scan(&d.about)
+}
+
+// vacuum makes known to Postgres what is in the database by now.
+func (d *database) vacuum(ctx context.Context) error {
+	if d.engine != "postgres" {
+		return nil
+	}
+	_, err := d.db.ExecContext(ctx, "VACUUM (ANALYZE)")
+	return err
+}
+
+// settle has the database do now what it would else do in the middle of a measurement.
+func (d *database) settle(ctx context.Context) error {
+	if d.engine != "sqlite" {
+		return nil
+	}
+	_, err := d.db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	return err
 }
 
 // errAbsent is that there is no Postgres here.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -35,18 +34,18 @@ var dawn = time.Date(2024, time.January, 1, 8, 0, 0, 0, time.UTC) //nolint:goche
 
 // world is a database with customers, what is known about them, and the two sides that work in it.
 type world struct {
-	engine string // "sqlite" or "postgres"
-	about  string
-	db     *sql.DB
-	store  storage.Store
-	ours   side
-	base   side
-	byHand func(ctx context.Context) (side, error) // makes base, once there are tables
-	close  func()
+	*database
+	*chance
 
+	ours side
+	base side
+	rows []known
+}
+
+// chance makes up what a world is filled with.
+type chance struct {
 	rand *rand.Rand
 	made uint32 // ids
-	rows []known
 }
 
 // known is a customer in the database.
@@ -65,7 +64,6 @@ func (w *world) fill(ctx context.Context, s *schema, rows int) error {
 	if err := w.store.Migrate(ctx, storage.Line{Name: "bench", Files: files}); err != nil {
 		return err
 	}
-	w.rand = dice(0)
 	for t := range tenants {
 		for left := rows / tenants; left > 0; left -= batch {
 			all := w.customers(min(left, batch))
@@ -81,20 +79,7 @@ func (w *world) fill(ctx context.Context, s *schema, rows int) error {
 			return err
 		}
 	}
-	if w.engine != "postgres" {
-		return nil
-	}
-	_, err = w.db.ExecContext(ctx, "VACUUM (ANALYZE)")
-	return err
-}
-
-// settle has the database do now what it would else do in the middle of a measurement.
-func (w *world) settle(ctx context.Context) error {
-	if w.engine != "sqlite" {
-		return nil
-	}
-	_, err := w.db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
-	return err
+	return w.vacuum(ctx)
 }
 
 // clear removes a tenant's customers.
@@ -116,7 +101,7 @@ func tenant(n int) string { return fmt.Sprintf("tenant-%02d", n) }
 func (w *world) any() *known { return &w.rows[w.rand.IntN(len(w.rows))] }
 
 // id returns a new identifier: as of version 7, ascending, random at its end.
-func (w *world) id() uuid.UUID {
+func (w *chance) id() uuid.UUID {
 	w.made++
 	var id uuid.UUID
 	binary.BigEndian.PutUint64(id[:8], uint64(dawn.UnixMilli()+int64(w.made))<<16|0x7000|w.rand.Uint64()&0xfff)
@@ -127,31 +112,35 @@ func (w *world) id() uuid.UUID {
 func (w *world) customers(n int) []customer {
 	list := make([]customer, n)
 	for i := range list {
-		c := &list[i]
-		r := w.rand.IntN(1 << 30)
-		created := dawn.Add(time.Duration(r) * time.Millisecond)
-		*c = customer{
-			ID: w.id(), Version: 1, Created: created, Updated: created.Add(time.Duration(w.rand.IntN(1<<40)) * time.Microsecond),
-			Name: fmt.Sprintf("%s %s", pick(r, "Ada", "Grace", "Alan", "Edsger", "Barbara"), pick(r/5, "Lovelace", "Hopper", "Turing", "Liskov")),
-			City: pick(r/7, "Berlin", "Zürich", "Lyon", "Graz"), Country: pick(r/11, "DE", "CH", "FR", "AT"),
-			Source: pick(r/13, "web", "fair", "referral"), Score: int64(r % 100), Revenue: int64(r % 10_000_000), Currency: "EUR",
-			Since:  storage.DateOf(created),
-			Custom: json.RawMessage(fmt.Sprintf(`{"size": "%s", "rating": %d, "tags": ["a", "b"]}`, pick(r/17, "small", "large"), r%6)),
-		}
-		at := w.rand.IntN(1000)
-		for _, s := range stages {
-			c.Stage = s.name
-			if at -= s.share; at < 0 {
-				break
-			}
-		}
-		if r%4 != 0 { // the other quarter has none of what is optional
-			c.Email, c.Phone = fmt.Sprintf("customer%d@example.com", w.made), fmt.Sprintf("+49 30 %07d", r%10_000_000)
-			c.Company, c.Note = "Company "+c.Name, "met at the fair; wants to be called back in spring about the large order"
-			c.OwnerID, c.Employees = uuid.UUID{0: 1, 6: 0x70, 8: 0x80, 15: byte(r % 20)}, int64(1+r%5000)
-		}
+		list[i] = w.customer()
 	}
 	return list
+}
+
+func (w *chance) customer() customer {
+	r := w.rand.IntN(1 << 30)
+	created := dawn.Add(time.Duration(r) * time.Millisecond)
+	c := customer{
+		ID: w.id(), Version: 1, Created: created, Updated: created.Add(time.Duration(w.rand.IntN(1<<40)) * time.Microsecond),
+		Name: fmt.Sprintf("%s %s", pick(r, "Ada", "Grace", "Alan", "Edsger", "Barbara"), pick(r/5, "Lovelace", "Hopper", "Turing", "Liskov")),
+		City: pick(r/7, "Berlin", "Zürich", "Lyon", "Graz"), Country: pick(r/11, "DE", "CH", "FR", "AT"),
+		Source: pick(r/13, "web", "fair", "referral"), Score: int64(r % 100), Revenue: int64(r % 10_000_000), Currency: "EUR",
+		Since:  storage.DateOf(created),
+		Custom: json.RawMessage(fmt.Sprintf(`{"size": "%s", "rating": %d, "tags": ["a", "b"]}`, pick(r/17, "small", "large"), r%6)),
+	}
+	at := w.rand.IntN(1000)
+	for _, s := range stages {
+		c.Stage = s.name
+		if at -= s.share; at < 0 {
+			break
+		}
+	}
+	if r%4 != 0 { // the other quarter has none of what is optional
+		c.Email, c.Phone = fmt.Sprintf("customer%d@example.com", w.made), fmt.Sprintf("+49 30 %07d", r%10_000_000)
+		c.Company, c.Note = "Company "+c.Name, "met at the fair; wants to be called back in spring about the large order"
+		c.OwnerID, c.Employees = uuid.UUID{0: 1, 6: 0x70, 8: 0x80, 15: byte(r % 20)}, int64(1+r%5000)
+	}
+	return c
 }
 
 func pick(n int, from ...string) string { return from[n%len(from)] }

@@ -83,7 +83,8 @@ func work(ctx context.Context, args []string) error {
 	if driver == "pgx" {
 		store, err = postgres.New(db) //nolint:contextcheck // it takes none
 	} else {
-		store, err = sqlite.New(db) //nolint:contextcheck // it takes none
+		// All writers wait in one line, as long as a busy machine takes for it.
+		store, err = sqlite.Options{Wait: time.Minute}.New(db) //nolint:contextcheck // it takes none
 	}
 	if err != nil {
 		return fmt.Errorf("opening the store: %w", err)

@@ -142,6 +142,11 @@ func (dialect) Member(b []byte, column string, k storage.Kind, key func([]byte) 
 		b = append(append(append(b, '('), column...), arrow...)
 		b = append(key(b), ')')
 	}
+	if k == storage.JSON {
+		b = append(b, "NULLIF("...)
+		get(" -> ")
+		return append(b, ", 'null'::jsonb)"...)
+	}
 	b = append(b, "(CASE WHEN jsonb_typeof"...)
 	get(" -> ")
 	switch k {
@@ -165,10 +170,17 @@ func (dialect) Member(b []byte, column string, k storage.Kind, key func([]byte) 
 	return append(b, " END)"...)
 }
 
-func (dialect) Has(b []byte, column string, arg func([]byte) []byte) []byte {
-	b = append(append(b, "(CASE WHEN jsonb_typeof("...), column...)
-	b = append(append(b, ") = 'array' THEN jsonb_exists("...), column...)
-	return append(arg(append(b, ", "...)), ") ELSE FALSE END)"...)
+func (dialect) Has(b []byte, column string, key, text func([]byte) []byte) []byte {
+	value := func(b []byte) []byte {
+		b = append(b, column...)
+		if key == nil {
+			return b
+		}
+		return key(append(b, " -> "...))
+	}
+	b = value(append(b, "(CASE WHEN jsonb_typeof("...))
+	b = value(append(b, ") = 'array' THEN jsonb_exists("...))
+	return append(text(append(b, ", "...)), ") ELSE FALSE END)"...)
 }
 
 func (d dialect) Bucket(f engine.Fragments, operand func(), k storage.Kind, bounds []any) {

@@ -121,6 +121,11 @@ func (dialect) Member(b []byte, column string, k storage.Kind, key func([]byte) 
 		b = key(b)
 		b = append(b, ')')
 	}
+	if k == storage.JSON {
+		b = append(b, "NULLIF("...)
+		call("json_type(")
+		return append(b, ", 'null')"...)
+	}
 	b = append(b, "CASE "...)
 	call("json_type(")
 	switch k {
@@ -142,11 +147,17 @@ func (dialect) Member(b []byte, column string, k storage.Kind, key func([]byte) 
 // MemberKey is the path of a member: a quoted label, escaped as JSON is.
 func (dialect) MemberKey(name string) string { return string(appendJSON([]byte("$."), name)) }
 
-func (dialect) Has(b []byte, column string, arg func([]byte) []byte) []byte {
-	b = append(b, "EXISTS (SELECT 1 FROM json_each(CASE json_type("...)
-	b = append(append(b, column...), ") WHEN 'array' THEN "...)
-	b = append(append(b, column...), " END) WHERE type = 'text' AND atom = "...)
-	return append(arg(b), ')')
+func (dialect) Has(b []byte, column string, key, text func([]byte) []byte) []byte {
+	path := func(b []byte) []byte {
+		if key == nil {
+			return b
+		}
+		return key(append(b, ", "...))
+	}
+	b = append(append(b, "EXISTS (SELECT 1 FROM json_each(CASE json_type("...), column...)
+	b = append(append(path(b), ") WHEN 'array' THEN "...), column...)
+	b = append(path(append(b, " END"...)), ") WHERE type = 'text' AND atom = "...)
+	return append(text(b), ')')
 }
 
 // Bucket writes a binary search, since SQLite has none: a row costs the depth of

@@ -111,7 +111,11 @@ func testBadValues(t *testing.T, e *env) {
 }
 
 func testBadConditions(t *testing.T, e *env) {
-	field := storage.F
+	field, whole := storage.F, member("custom", "m", storage.JSON)
+	theirs := e.authorField("data")
+	theirs.Member, theirs.Kind = "m", storage.JSON
+	_, err := storage.CheckField(e.note, whole)
+	invalid(t, err, "note", "custom", "a member as JSON is a field of Has and Absent alone")
 	list := []struct {
 		field string
 		where storage.Expr
@@ -127,8 +131,14 @@ func testBadConditions(t *testing.T, e *env) {
 		{"rank", storage.Contains{Field: field("rank"), Text: "1"}}, {"id", storage.Prefix{Field: field("id"), Text: "1"}}, {"title", storage.Contains{Field: field("title"), Text: "\xff"}},
 		{"title", storage.Prefix{Field: field("title"), Text: "a\x00"}}, {"title", storage.Has{Field: field("title"), Text: "x"}}, {"tags", storage.Has{Field: field("tags"), Text: "\x00"}},
 		{"title", storage.Absent{Field: member("title", "m", storage.Text)}}, {"custom", storage.Absent{Field: member("custom", "m", 0)}}, {"custom", storage.Absent{Field: member("custom", "m", storage.Time)}},
-		{"custom", storage.Absent{Field: member("custom", "m", storage.JSON)}}, {"custom", storage.Absent{Field: member("custom", "m\x00", storage.Text)}}, {"custom", storage.Absent{Field: member("custom", "\xff", storage.Text)}},
+		{"custom", storage.Absent{Field: member("custom", "m", storage.Bytes)}}, {"custom", storage.Absent{Field: member("custom", "m\x00", storage.Text)}}, {"custom", storage.Absent{Field: member("custom", "\xff", storage.Text)}},
 		{"custom", storage.Absent{Field: member("custom", strings.Repeat("m", 257), storage.Text)}}, {"custom", storage.Is{Field: member("custom", "m", storage.Int), Op: storage.Eq, Value: "x"}},
+		{"custom", eq2(whole, raw(`[]`))}, {"custom", eq2(whole, "x")}, {"custom", eq2(whole, whole)}, {"custom", eq2(field("title"), whole)}, {"custom", eq2(field("custom"), whole)},
+		{"custom", storage.In{Field: whole}}, {"custom", storage.In{Field: whole, Values: []any{raw(`[]`)}}}, {"custom", storage.Contains{Field: whole, Text: "x"}}, {"custom", storage.Prefix{Field: whole, Text: "x"}},
+		{"custom", storage.Has{Field: whole, Text: "\x00"}}, {"custom", storage.Has{Field: whole, Text: "\xff"}}, {"custom", storage.Has{Field: member("custom", "m", storage.Text), Text: "x"}},
+		{"custom", storage.Has{Field: member("custom", "m", 0), Text: "x"}}, {"custom", storage.Has{Field: member("custom", "m\x00", storage.JSON), Text: "x"}},
+		{"title", storage.Has{Field: member("title", "m", storage.JSON), Text: "x"}}, {"title", storage.Absent{Field: member("title", "m", storage.JSON)}},
+		{"custom", storage.Absent{Field: member("custom", strings.Repeat("m", 257), storage.JSON)}}, {"custom", storage.Absent{Field: member("custom", "\xff", storage.JSON)}},
 		{"title", storage.Absent{Field: storage.Field{Name: "name", Ref: &storage.Ref{Column: "title", Table: e.author}}}},
 		{"nothing", storage.Absent{Field: storage.Field{Name: "name", Ref: &storage.Ref{Column: "nothing", Table: e.author}}}},
 		{"note_id", storage.Absent{Field: storage.Field{Name: "n", Ref: &storage.Ref{Column: "note_id", Table: e.mark}}}},
@@ -140,6 +150,7 @@ func testBadConditions(t *testing.T, e *env) {
 	// The table of a fault in another one's column is that one.
 	others := map[string]storage.Expr{
 		"author.nothing": eq2(e.authorField("nothing"), "x"),
+		"author.data":    eq2(theirs, "x"),
 		"mark.nothing":   storage.Exists{Rel: e.marks(), Where: eq("nothing", "x")},
 		"mark.n":         storage.Count{Rel: e.marks(), Where: eq("n", "x"), Op: storage.Eq},
 		"mark.title":     storage.Exists{Rel: storage.Rel{Table: e.mark, Column: "title", Key: "title"}},
@@ -161,8 +172,8 @@ func testBadConditions(t *testing.T, e *env) {
 		table, field, _ := strings.Cut(name, ".")
 		check(table, field, where)
 	}
-	err := invalid(t, e.try(insert(e.note, row(e.note, "id", id(1))), wipe(e.mark, eq("nothing", "x"))), "mark", "nothing", "clear")
-	require.Equal(t, 1, err.Change)
+	fault := invalid(t, e.try(insert(e.note, row(e.note, "id", id(1))), wipe(e.mark, eq("nothing", "x"))), "mark", "nothing", "clear")
+	require.Equal(t, 1, fault.Change)
 	require.Equal(t, 0, e.count(e.note, nil))
 }
 
@@ -215,6 +226,8 @@ func testBadQueries(t *testing.T, e *env) {
 		"the tenant as a term": {"tenant", storage.Query{Limit: 1, Order: order(storage.F("tenant"))}},
 		"JSON as a term":       {"custom", storage.Query{Limit: 1, Order: order(storage.F("custom"))}},
 		"a member of no kind":  {"custom", storage.Query{Limit: 1, Order: order(member("custom", "m", storage.Day))}},
+		"a member as JSON":     {"custom", storage.Query{Limit: 1, Order: order(member("custom", "m", storage.JSON))}},
+		"more of JSON":         {"custom", storage.Query{Limit: 1, Also: []storage.Field{member("custom", "m", storage.JSON)}}},
 		"an unknown column":    {"", storage.Query{Limit: 1, Columns: []int{0, 20}}},
 		"a negative column":    {"", storage.Query{Limit: 1, Columns: []int{-1}}},
 		"an unknown field":     {"nothing", storage.Query{Limit: 1, Also: []storage.Field{storage.F("nothing")}}},
@@ -279,6 +292,9 @@ func testBadAggregates(t *testing.T, e *env) {
 		"the most of bools":        {"done", storage.Aggregate{Measure: []storage.Measure{of(storage.Max, "done")}}},
 		"the least of bytes":       {"blob", storage.Aggregate{Measure: []storage.Measure{of(storage.Min, "blob")}}},
 		"distinct JSON":            {"custom", storage.Aggregate{Measure: []storage.Measure{of(storage.Distinct, "custom")}}},
+		"a count of a JSON member": {"custom", storage.Aggregate{Measure: []storage.Measure{{Fn: storage.CountOf, Field: member("custom", "m", storage.JSON)}}}},
+		"distinct JSON members":    {"custom", storage.Aggregate{Measure: []storage.Measure{{Fn: storage.Distinct, Field: member("custom", "m", storage.JSON)}}}},
+		"a group by a JSON member": {"custom", storage.Aggregate{Measure: one, Group: []storage.Group{{Field: member("custom", "m", storage.JSON)}}}},
 		"no percent":               {"rank", storage.Aggregate{Measure: []storage.Measure{{Fn: storage.Percentile, Field: storage.F("rank")}}}},
 		"101 percent":              {"rank", storage.Aggregate{Measure: []storage.Measure{{Fn: storage.Percentile, Field: storage.F("rank"), P: 101}}}},
 		"a percentile of bools":    {"done", storage.Aggregate{Measure: []storage.Measure{{Fn: storage.Percentile, Field: storage.F("done"), P: 50}}}},
@@ -348,6 +364,7 @@ func testBadExpansions(t *testing.T, e *env) {
 		"a NUL":                 {"mark", "code", storage.Expansion{Into: e.mark, From: e.note, Set: whole("code", "\x00")}},
 		"an absent value":       {"mark", "n", storage.Expansion{Into: e.mark, From: e.note, Set: append(whole()[:2], set("n", nil)...)}},
 		"a field of a kind":     {"mark", "code", storage.Expansion{Into: e.mark, From: e.note, Set: whole("code", storage.F("rank"))}},
+		"a member as JSON":      {"note", "custom", storage.Expansion{Into: e.mark, From: e.note, Set: whole("data", member("custom", "m", storage.JSON))}},
 		"an unknown field":      {"note", "nothing", storage.Expansion{Into: e.mark, From: e.note, Set: whole("code", storage.F("nothing"))}},
 	} {
 		n, err := e.s.Expand(e.ctx, e.tenant, &c.x)

@@ -52,12 +52,20 @@ func (r record) Value(f storage.Field) any {
 
 var wholeNumber = regexp.MustCompile(`^-?[0-9]+$`)
 
-// memberOf reads a member of a JSON object: absent when it is of another kind.
+// memberOf reads a member of a JSON object: absent when it is of another kind, or
+// null.
 func memberOf(data json.RawMessage, name string, kind storage.Kind) any {
 	decoded, err := decodeJSON(data)
 	object, ok := decoded.(map[string]any)
 	if err != nil || !ok {
 		return nil
+	}
+	if kind == storage.JSON && object[name] != nil {
+		whole, err := json.Marshal(object[name])
+		if err != nil {
+			panic(err) // it was decoded from JSON
+		}
+		return json.RawMessage(whole)
 	}
 	switch v := object[name].(type) {
 	case string:

@@ -1,19 +1,13 @@
 package storagetest
 
 import (
-	"bytes"
 	"context"
-	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedcrm/embedcrm/storage"
@@ -34,6 +28,8 @@ func queryTests() []testCase {
 		{"Contains and Prefix are byte for byte", shared, testPlainText},
 		{"Prefix is right at the ends of Unicode", shared, testPrefixEnds},
 		{"Has finds a string in an array alone", shared, testHas},
+		{"Has looks into an array that is a member", shared, testHasMember},
+		{"a member read as JSON is absent when it is missing or null", shared, testAbsentMember},
 		{"Exists and Count look at related rows", shared, testRelated},
 		{"a Ref is absent where there is no row", shared, testRef},
 		{"a member of another type is absent", shared, testMember},
@@ -81,182 +77,6 @@ func testMatch(t *testing.T, e *env) {
 	})
 }
 
-// page reads one page and returns the positions of its rows.
-func (e *env) page(q *storage.Query) [][]any {
-	e.t.Helper()
-	c := *q
-	c.Also = nil
-	for _, o := range q.Order {
-		c.Also = append(c.Also, o.Field)
-	}
-	list := [][]any{}
-	for _, r := range e.read(&c) {
-		p := append([]any{}, r[len(q.Table.Columns):]...)
-		for _, k := range q.Table.Key {
-			p = append(p, r[q.Table.Index(k)])
-		}
-		list = append(list, p)
-	}
-	return list
-}
-
-// pages reads to the end, limit rows a page.
-func (e *env) pages(q storage.Query, limit int) [][]any {
-	e.t.Helper()
-	q.Limit = limit
-	list := [][]any{}
-	for {
-		page := e.page(&q)
-		require.LessOrEqual(e.t, len(page), limit)
-		list = append(list, page...)
-		if len(page) < limit {
-			return list
-		}
-		require.LessOrEqual(e.t, len(list), storage.MaxPage, "the pages do not come to an end")
-		q.After = page[len(page)-1]
-	}
-}
-
-func testPages(t *testing.T, e *env) {
-	draw := func(g generator, _ *world) storage.Query {
-		q := storage.Query{Table: pick(g, []*storage.Table{g.note, g.note, g.mark}), Limit: storage.MaxPage}
-		q.Order = g.order(q.Table, 3)
-		if g.coin() {
-			q.Where = g.condition(q.Table, 1)
-		}
-		return q
-	}
-	property(t, e, 8, e.rounds(checks, 3*checks), ints(), draw, func(e *env, w *world, q storage.Query) {
-		want := w.query(&q)
-		for limit := 1; limit <= len(want)+1; limit++ {
-			got := e.pages(q, limit)
-			requirePositions(e.t, want, got, fmt.Sprintf("by %d, ordered by %s, where %s\n%s", limit, showOrder(q.Order), show(q.Where), w.show()))
-		}
-	})
-}
-
-func testPositions(t *testing.T, e *env) {
-	// A position of a row that is gone, or never was: one field has one value.
-	draw := func(g generator, _ *world) storage.Query {
-		q := storage.Query{Table: pick(g, []*storage.Table{g.note, g.mark}), Limit: 1 + g.upTo(5)}
-		q.Order = g.order(q.Table, 3)
-		fields := []storage.Field{}
-		for _, o := range q.Order {
-			fields = append(fields, o.Field)
-		}
-		for _, k := range q.Table.Key {
-			fields = append(fields, storage.F(k))
-		}
-		values := map[string]any{}
-		for _, f := range fields {
-			kind, err := storage.CheckField(q.Table, f)
-			require.NoError(g.r, err)
-			always := f.Ref == nil && f.Member == "" && !q.Table.Columns[q.Table.Index(f.Name)].Null
-			v, known := values[showField(f)]
-			if !known && (always || g.upTo(2) > 0) {
-				v = g.value(kind)
-			}
-			values[showField(f)] = v
-			q.After = append(q.After, v)
-		}
-		return q
-	}
-	property(t, e, 10, e.rounds(300, 1000), ints(), draw, func(e *env, w *world, q storage.Query) {
-		msg := fmt.Sprintf("ordered by %s, after %s\n%s", showOrder(q.Order), showPositions([][]any{q.After}), w.show())
-		requirePositions(e.t, w.query(&q), e.page(&q), msg)
-	})
-}
-
-func testEightTerms(t *testing.T, e *env) {
-	w := newWorld()
-	for n := range 64 {
-		set := []any{"id", id(63 - n), "title", strconv.Itoa(n / 32)}
-		for bit, column := range []string{"score", "body", "due", "until"} {
-			if n>>bit&1 == 1 {
-				set = append(set, column, map[string]any{"score": 1, "body": "b", "due": at(1), "until": day(2024, 1, 1)}[column])
-			}
-		}
-		w.rows[e.note] = append(w.rows[e.note], row(e.note, set...))
-	}
-	e.load(w)
-	q := storage.Query{Table: e.note, Limit: storage.MaxPage}
-	for i, column := range []string{"title", "score", "rank", "body", "done", "due", "until", "sign"} {
-		q.Order = append(q.Order, storage.Order{Field: storage.F(column), Desc: i%2 == 1})
-	}
-	require.Len(t, q.Order, storage.MaxOrder)
-	for _, limit := range []int{1, 3, 7, 63, 64, 65} {
-		requirePositions(t, w.query(&q), e.pages(q, limit), fmt.Sprint("by ", limit))
-	}
-}
-
-func testTies(t *testing.T, e *env) {
-	for n := range 5 {
-		e.add(e.note, row(e.note, "id", id((n*3)%5), "rank", n%2))
-	}
-	rank, title := storage.Order{Field: storage.F("rank")}, storage.Order{Field: storage.F("title"), Desc: true}
-	for _, c := range []struct {
-		order []storage.Order
-		want  []int
-	}{
-		{nil, []int{0, 1, 2, 3, 4}},
-		{[]storage.Order{{Field: storage.F("title")}}, []int{0, 1, 2, 3, 4}},
-		{[]storage.Order{title}, []int{4, 3, 2, 1, 0}},
-		{[]storage.Order{rank}, []int{0, 1, 2, 3, 4}},
-		{[]storage.Order{rank, title}, []int{2, 1, 0, 4, 3}},
-		{[]storage.Order{{Field: storage.F("rank"), Desc: true}}, []int{4, 3, 2, 1, 0}},
-		{[]storage.Order{title, rank}, []int{0, 1, 2, 3, 4}},
-	} {
-		// Ranks: 0→0, 3→1, 1→0, 4→1, 2→0.
-		got := e.read(&storage.Query{Table: e.note, Order: c.order, Limit: 10})
-		require.Equal(t, c.want, numbersOf(firsts(t, got)), showOrder(c.order))
-	}
-}
-
-func testAbsentPages(t *testing.T, e *env) {
-	for n := range 6 {
-		r := row(e.note, "id", id(n))
-		if n >= 3 {
-			r = change(e.note, r, "score", n)
-		}
-		e.add(e.note, r)
-	}
-	q := storage.Query{Table: e.note, Order: []storage.Order{{Field: storage.F("score")}}, Limit: 10}
-	read := func(desc bool, after ...any) []int {
-		q.Order[0].Desc, q.After = desc, after
-		return numbersOf(firsts(t, e.read(&q)))
-	}
-	require.Equal(t, []int{2, 3, 4, 5}, read(false, nil, id(1)), "the rest of the absent ones, then those with a value")
-	require.Equal(t, []int{3, 4, 5}, read(false, nil, id(2)))
-	require.Equal(t, []int{4, 5}, read(false, int64(3), id(3)))
-	require.Equal(t, []int{3, 2, 1, 0}, read(true, int64(4), id(4)), "the absent ones come last")
-	require.Equal(t, []int{0}, read(true, nil, id(1)))
-	require.Empty(t, read(true, nil, id(0)))
-}
-
-func testWriteBetweenPages(t *testing.T, e *env) {
-	const n = 25
-	for i := range n {
-		e.add(e.note, row(e.note, "id", id(i), "rank", i%3))
-	}
-	q := storage.Query{Table: e.note, Order: []storage.Order{{Field: storage.F("rank")}}, Limit: 4}
-	seen := []int{}
-	for {
-		rows := e.read(&q)
-		for _, r := range rows {
-			e.write(update(e.note, change(e.note, r, "title", "seen"), 1, "title"))
-		}
-		got := numbersOf(firsts(t, rows))
-		seen = append(seen, got...)
-		if len(rows) < q.Limit {
-			break
-		}
-		last := rows[len(rows)-1]
-		q.After = []any{last[4], last[0]}
-	}
-	require.Len(t, seen, n)
-	require.Equal(t, n, e.count(e.note, eq("title", "seen")))
-}
-
 func testTwoValued(t *testing.T, e *env) {
 	e.add(e.note, row(e.note, "id", id(1), "score", 1), row(e.note, "id", id(2)), row(e.note, "id", id(3), "score", 3))
 	score := storage.F("score")
@@ -278,6 +98,7 @@ func testTwoValued(t *testing.T, e *env) {
 		{not(storage.Contains{Field: storage.F("body"), Text: ""}), []int{1, 2, 3}},
 		{not(storage.Prefix{Field: storage.F("body"), Text: ""}), []int{1, 2, 3}},
 		{not(storage.Has{Field: storage.F("tags"), Text: ""}), []int{1, 2, 3}},
+		{not(storage.Has{Field: member("tags", "x", storage.JSON), Text: ""}), []int{1, 2, 3}},
 		{not(storage.And{eq("score", int64(1)), eq("body", "x")}), []int{1, 2, 3}},
 		{not(storage.Or{eq("score", int64(1)), eq("body", "x")}), []int{2, 3}},
 		{not(storage.Or{not(eq("score", int64(1))), eq("body", "x")}), []int{1}},
@@ -408,6 +229,53 @@ func testHas(t *testing.T, e *env) {
 	}
 }
 
+func testHasMember(t *testing.T, e *env) {
+	list := []string{
+		`{"m":["red"]}`, `{"m":["RED"]}`, `{"m":[]}`, `{"m":{"red":"red"}}`, `{"m":"red"}`, `{"m":null}`, `{}`, `{"m":[["red"]]}`, `{"m":[{"red":"red"}]}`,
+		`{"m":[1, null, "red", true]}`, `{"\u006d":["\u0072ed"]}`, `["red"]`, `["m", "red"]`, `"red"`, `null`, `{"M":["red"]}`, `{"n":{"m":["red"]}}`,
+		`{"m":[""]}`, `{"m":["1", "true", "null"]}`, `{"m":[1, true, null]}`, `{"m":"[\"red\"]"}`, `{"red":["m"], "m":["é😀", "a\"b\\c"]}`, `[{"m":["red"]}]`, `{"m":true}`,
+	}
+	rows := []storage.Values{row(e.note, "id", id(len(list)))}
+	for i, s := range list {
+		rows = append(rows, row(e.note, "id", id(i), "custom", raw(s), "tags", raw(s)))
+	}
+	e.add(e.note, rows...)
+	for text, want := range map[string][]int{
+		"red": {0, 9, 10}, "RED": {1}, "": {17}, "1": {18}, "true": {18}, "null": {18}, "é😀": {21}, `a"b\c`: {21}, "m": {}, "nobody": {},
+	} {
+		for _, column := range []string{"custom", "tags"} { // the second can be absent
+			has := storage.Has{Field: member(column, "m", storage.JSON), Text: text}
+			require.Equal(t, want, e.numbers(e.note, has), "%s has %q", column, text)
+			require.Len(t, e.numbers(e.note, not(has)), len(rows)-len(want), "%s has not %q", column, text)
+		}
+	}
+}
+
+func testAbsentMember(t *testing.T, e *env) {
+	list := []string{
+		`{"m":"text"}`, `{"m":12}`, `{"m":false}`, `{"m":{}}`, `{"m":[]}`, `{"m":"null"}`, `{"m":""}`, `{"m":[null]}`, `{"\u006d":0}`,
+		`{"m":null}`, `{}`, `{"M":1}`, `{"n":{"m":1}}`, `["m"]`, `[{"m":1}]`, `"m"`, `12`, `true`, `null`, `[]`,
+	}
+	const present = 9 // the rest have no such member
+	var there, absent []int
+	for i, s := range list {
+		e.add(e.note, row(e.note, "id", id(i), "custom", raw(s), "tags", raw(s)))
+		if i < present {
+			there = append(there, i)
+		} else {
+			absent = append(absent, i)
+		}
+	}
+	m := storage.Absent{Field: member("custom", "m", storage.JSON)}
+	require.Equal(t, absent, e.numbers(e.note, m))
+	require.Equal(t, there, e.numbers(e.note, not(m)))
+	e.add(e.note, row(e.note, "id", id(len(list))))
+	m.Field.Name = "tags"
+	require.Equal(t, append(absent, len(list)), e.numbers(e.note, m), "of an absent object too")
+	require.Equal(t, there, e.numbers(e.note, not(m)))
+	require.Equal(t, []int{len(list)}, e.numbers(e.note, storage.Absent{Field: storage.F("tags")}), "a column that holds null is not absent")
+}
+
 func testRelated(t *testing.T, e *env) {
 	e.add(e.author, row(e.author, "id", id(1), "name", "Ada"), row(e.author, "id", id(2), "name", "Bob"))
 	e.add(e.note, row(e.note, "id", id(1), "author_id", id(1), "rank", 1), row(e.note, "id", id(2), "author_id", id(1), "rank", 5), row(e.note, "id", id(3)))
@@ -441,7 +309,7 @@ func testRelated(t *testing.T, e *env) {
 }
 
 func testRef(t *testing.T, e *env) {
-	e.add(e.author, row(e.author, "id", id(1), "name", "Ada", "rank", 3, "data", raw(`{"tier":"gold"}`)), row(e.author, "id", id(2), "name", "Bob"))
+	e.add(e.author, row(e.author, "id", id(1), "name", "Ada", "rank", 3, "data", raw(`{"tier":"gold","colours":["red"]}`)), row(e.author, "id", id(2), "name", "Bob"))
 	e.add(e.note, row(e.note, "id", id(1), "author_id", id(1), "token", id(2)), row(e.note, "id", id(2), "token", id(77)), row(e.note, "id", id(3), "parent_id", id(1)))
 	token := func(column string) storage.Field {
 		return storage.Field{Name: column, Ref: &storage.Ref{Column: "token", Table: e.author}}
@@ -449,6 +317,8 @@ func testRef(t *testing.T, e *env) {
 	parent := storage.Field{Name: "author_id", Ref: &storage.Ref{Column: "parent_id", Table: e.note}}
 	tier := e.authorField("data")
 	tier.Member, tier.Kind = "tier", storage.Text
+	colours := e.authorField("data")
+	colours.Member, colours.Kind = "colours", storage.JSON
 	for _, c := range []struct {
 		where storage.Expr
 		want  []int
@@ -463,6 +333,11 @@ func testRef(t *testing.T, e *env) {
 		{storage.Is{Field: tier, Op: storage.Eq, Value: "gold"}, []int{1}},
 		{storage.Prefix{Field: e.authorField("name"), Text: "Ad"}, []int{1}},
 		{storage.Contains{Field: token("name"), Text: "ob"}, []int{1}},
+		{storage.Has{Field: colours, Text: "red"}, []int{1}},
+		{not(storage.Has{Field: colours, Text: "red"}), []int{2, 3}},
+		{storage.Has{Field: colours, Text: "blue"}, []int{}},
+		{storage.Absent{Field: colours}, []int{2, 3}},
+		{not(storage.Absent{Field: colours}), []int{1}},
 	} {
 		require.Equal(t, c.want, e.numbers(e.note, c.where), show(c.where))
 	}
@@ -500,10 +375,15 @@ func testMemberNames(t *testing.T, e *env) {
 	names := append(members(), strings.Repeat("n", 256), "a.b[0]", "#", "#-1", "$[0]", "*", "?", "{a}", "a,b", "'; --", "\n", "\u0001", "İ", "\\u0061", "\"", "\"\"")
 	for i, name := range names {
 		e.add(e.note, row(e.note, "id", id(i), "custom", raw(fmt.Sprintf(`{%s: %d}`, quoteJSON(name), i)), "tags", raw(fmt.Sprintf(`{%s: "x"}`, escapeJSON(name)))))
+		e.add(e.author, row(e.author, "id", id(i), "data", raw(fmt.Sprintf(`{%s: [%s, []]}`, quoteJSON(name), quoteJSON(name)))))
+		e.add(e.author, row(e.author, "id", id(i+100), "data", raw(fmt.Sprintf(`{%s: [%[1]s]}`, escapeJSON(name)))))
 	}
 	for i, name := range names {
 		require.Equal(t, []int{i}, e.numbers(e.note, not(storage.Absent{Field: member("custom", name, storage.Int)})), "%q", name)
 		require.Equal(t, []int{i}, e.numbers(e.note, storage.Is{Field: member("tags", name, storage.Text), Op: storage.Eq, Value: "x"}), "%q, escaped", name)
+		whole := member("data", name, storage.JSON)
+		require.Equal(t, []int{i, i + 100}, e.numbers(e.author, storage.Has{Field: whole, Text: name}), "%q as an array", name)
+		require.Equal(t, []int{i, i + 100}, e.numbers(e.author, not(storage.Absent{Field: whole})), "%q as JSON", name)
 	}
 }
 
@@ -518,6 +398,7 @@ func testLargestTree(t *testing.T, e *env) {
 		cmp("rank", storage.Eq, 8), storage.Is{Field: e.authorField("name"), Op: storage.Eq, Value: "Bob"},
 		storage.Exists{Rel: e.marks(), Where: nil}, storage.In{Field: storage.F("rank"), Values: []any{int64(1), int64(2)}},
 		storage.Is{Field: member("custom", "x", storage.Text), Op: storage.Eq, Value: "x"}, storage.Contains{Field: storage.F("title"), Text: "x"},
+		storage.Has{Field: storage.F("tags"), Text: "x"}, storage.Has{Field: member("custom", "x", storage.JSON), Text: "x"},
 	}
 	for i, leaf := range leaves {
 		flat := storage.Or{}
@@ -539,303 +420,4 @@ func testLargestTree(t *testing.T, e *env) {
 	require.Equal(t, []int{1}, e.numbers(e.note, nots))
 	require.Empty(t, e.numbers(e.note, ands))
 	require.Equal(t, []int{1}, e.numbers(e.note, rels), "relations nested as deep as allowed")
-}
-
-func testNextOnce(t *testing.T, e *env) {
-	e.add(e.note, row(e.note, "id", id(1)), row(e.note, "id", id(2)))
-	for _, limit := range []int{1, 2, 3} {
-		asked := 0
-		err := e.s.Read(e.ctx, e.tenant, &storage.Query{Table: e.note, Limit: limit}, func() storage.Row {
-			asked++
-			return make(storage.Values, len(e.note.Columns))
-		})
-		require.NoError(t, err)
-		require.Equal(t, min(limit, 2), asked)
-	}
-	require.NoError(t, e.s.Read(e.ctx, e.tenant, &storage.Query{Table: e.mark, Limit: 1}, func() storage.Row {
-		t.Error("next is called though there is no row")
-		return nil
-	}))
-}
-
-func testNextNil(t *testing.T, e *env) {
-	for n := range 10 {
-		e.add(e.note, row(e.note, "id", id(n)))
-	}
-	for stop := range 4 {
-		asked, rows := 0, []storage.Values{}
-		err := e.s.Read(e.ctx, e.tenant, &storage.Query{Table: e.note, Limit: 10}, func() storage.Row {
-			if asked++; asked > stop {
-				return nil
-			}
-			rows = append(rows, make(storage.Values, len(e.note.Columns)))
-			return rows[len(rows)-1]
-		})
-		require.NoError(t, err)
-		require.Equal(t, stop+1, asked, "next is not called again after nil")
-		require.Len(t, firsts(t, rows), stop)
-	}
-	e.write(update(e.note, row(e.note, "id", id(0)), 1)) // nothing is left open that would be in the way
-}
-
-func testRowComplete(t *testing.T, e *env) {
-	for n := range 5 {
-		e.add(e.note, row(e.note, "id", id(n), "title", strconv.Itoa(n)))
-	}
-	// One Row for all: what is in it when next is called again is the row before.
-	one, seen := make(storage.Values, len(e.note.Columns)), []any{}
-	err := e.s.Read(e.ctx, e.tenant, &storage.Query{Table: e.note, Limit: 10}, func() storage.Row {
-		seen = append(seen, one[2])
-		return one
-	})
-	require.NoError(t, err)
-	require.Equal(t, []any{nil, "0", "1", "2", "3"}, seen)
-	require.Equal(t, "4", one[2])
-}
-
-func testLimit(t *testing.T, e *env) {
-	const n = storage.MaxPage + 1
-	e.add(e.note, row(e.note, "id", id(1)))
-	rows := []storage.Values{}
-	for i := range n {
-		rows = append(rows, row(e.mark, "note_id", id(1), "kind", "k", "n", i))
-	}
-	e.add(e.mark, rows...)
-	for _, limit := range []int{1, 100, storage.MaxPage} {
-		got := e.read(&storage.Query{Table: e.mark, Order: []storage.Order{{Field: storage.F("n"), Desc: true}}, Limit: limit, Columns: []int{2}})
-		require.Len(t, got, limit)
-		require.Equal(t, int64(n-limit), got[limit-1][2])
-	}
-}
-
-// strict is a Row that may be asked only for some columns.
-type strict struct {
-	t       *testing.T
-	allowed []int
-	v       storage.Values
-}
-
-func (s strict) Value(int) any {
-	s.t.Error("a read asks for a value")
-	return nil
-}
-
-func (s strict) Dest(i int) any {
-	if !slices.Contains(s.allowed, i) {
-		s.t.Errorf("Dest(%d) is used, and only %v were asked for", i, s.allowed)
-	}
-	return &s.v[i]
-}
-
-func testColumns(t *testing.T, e *env) {
-	full := fullNote(e.tables, 1)
-	e.add(e.note, full)
-	for _, columns := range [][]int{{0}, {2, 4}, {4, 2}, {19, 17, 0}, {8}, {}} {
-		v := make(storage.Values, len(e.note.Columns)+1)
-		allowed := append([]int{len(e.note.Columns)}, columns...)
-		q := &storage.Query{Table: e.note, Limit: 1, Columns: columns, Order: []storage.Order{{Field: storage.F("due")}}, Also: []storage.Field{storage.F("rank")}}
-		rows := 0
-		require.NoError(t, e.s.Read(e.ctx, e.tenant, q, func() storage.Row { rows++; return strict{t, allowed, v} }))
-		require.Equal(t, 1, rows)
-		for i := range e.note.Columns {
-			if slices.Contains(columns, i) {
-				require.Empty(t, differ(full[i], v[i]), e.note.Columns[i].Name)
-			} else {
-				require.Nil(t, v[i], e.note.Columns[i].Name)
-			}
-		}
-		require.Equal(t, int64(7), v[len(e.note.Columns)])
-	}
-}
-
-func testAlso(t *testing.T, e *env) {
-	e.add(e.author, row(e.author, "id", id(1), "name", "Ada", "born", day(1815, 12, 10), "seen", at(5), "data", raw(`{"n":5,"ok":true}`)))
-	e.add(e.note, change(e.note, fullNote(e.tables, 1), "author_id", id(1)), row(e.note, "id", id(2)))
-	in := func(column, name string, k storage.Kind) storage.Field {
-		f := e.authorField(column)
-		f.Member, f.Kind = name, k
-		return f
-	}
-	also := []storage.Field{
-		storage.F("title"), e.authorField("name"), e.authorField("born"), e.authorField("seen"), e.authorField("data"), e.authorField("id"),
-		in("data", "n", storage.Int), in("data", "ok", storage.Bool), member("custom", "tier", storage.Text), storage.F("blob"), storage.F("title"), storage.F("done"),
-	}
-	rows := e.read(&storage.Query{Table: e.note, Limit: 10, Columns: []int{0}, Also: also})
-	require.Len(t, rows, 2)
-	want := [][]any{
-		{"Ada", "Ada", day(1815, 12, 10), at(5), raw(`{"n":5,"ok":true}`), id(1), int64(5), true, "gold", []byte{1, 2}, "Ada", true},
-		{"", nil, nil, nil, nil, nil, nil, nil, nil, []byte{}, "", false},
-	}
-	for i, r := range rows {
-		for k := range also {
-			require.Empty(t, differ(want[i][k], r[len(e.note.Columns)+k]), "row %d, %s", i, showField(also[k]))
-		}
-	}
-}
-
-// typedNote is a Row of pointers to each kind's Go type.
-type typedNote struct {
-	id          uuid.UUID
-	version     int64
-	title, body string
-	rank, score int64
-	done, seen  bool
-	at, due     time.Time
-	day, until  storage.Date
-	blob, sign  []byte
-	token       uuid.UUID
-	parent      uuid.UUID
-	author      uuid.UUID
-	custom      json.RawMessage
-	tags        json.RawMessage
-	email       string
-}
-
-func (n *typedNote) Value(int) any { return nil }
-
-func (n *typedNote) Dest(i int) any {
-	return []any{
-		&n.id, &n.version, &n.title, &n.body, &n.rank, &n.score, &n.done, &n.seen, &n.at, &n.due, &n.day, &n.until, &n.blob, &n.sign,
-		&n.token, &n.parent, &n.author, &n.custom, &n.tags, &n.email,
-	}[i]
-}
-
-func testDestTyped(t *testing.T, e *env) {
-	e.add(e.author, row(e.author, "id", id(3)))
-	e.add(e.note, change(e.note, fullNote(e.tables, 1), "author_id", id(3), "parent_id", id(1)), row(e.note, "id", id(2)))
-	var n typedNote
-	first := typedNote{}
-	rows := 0
-	err := e.s.Read(e.ctx, e.tenant, &storage.Query{Table: e.note, Limit: 10}, func() storage.Row {
-		if rows++; rows == 2 {
-			first = n
-		}
-		return &n // the second row must overwrite what the first left
-	})
-	require.NoError(t, err)
-	require.JSONEq(t, `{"tier":"gold"}`, string(first.custom))
-	require.JSONEq(t, `["vip"]`, string(first.tags))
-	require.JSONEq(t, `{}`, string(n.custom))
-	first.custom, first.tags, n.custom = nil, nil, nil
-	require.Equal(t, typedNote{
-		id: id(1), version: 1, title: "Ada", body: "Lovelace", rank: 7, score: -7, done: true, seen: true, at: at(1), due: at(2), day: day(2024, 2, 29),
-		until: day(2025, 1, 1), blob: []byte{1, 2}, sign: []byte{3}, token: id(99), parent: id(1), author: id(3), email: "ada1@example.com",
-	}, first)
-	epoch := time.Unix(0, 0).UTC()
-	require.Empty(t, n.blob)
-	n.blob = nil
-	require.Equal(t, typedNote{id: id(2), version: 1, at: epoch, day: day(1970, 1, 1)}, n, "an absent value is the zero value")
-}
-
-func testDestAny(t *testing.T, e *env) {
-	e.add(e.note, fullNote(e.tables, 1), row(e.note, "id", id(2)))
-	v := storage.Values{}
-	for range e.note.Columns {
-		v = append(v, "left from before")
-	}
-	rows := e.all(e.note, eq("id", id(1)))
-	e.same(e.note, []storage.Values{fullNote(e.tables, 1)}, rows)
-	q := &storage.Query{Table: e.note, Where: eq("id", id(2)), Limit: 1}
-	require.NoError(t, e.s.Read(e.ctx, e.tenant, q, func() storage.Row { return v }))
-	e.same(e.note, []storage.Values{row(e.note, "id", id(2))}, []storage.Values{v})
-}
-
-// scanned is a sql.Scanner that remembers what it was given.
-type scanned struct{ got any }
-
-func (s *scanned) Scan(v any) error { s.got = v; return nil }
-
-var _ sql.Scanner = (*scanned)(nil)
-
-type scannedRow []scanned
-
-func (r scannedRow) Value(int) any  { return nil }
-func (r scannedRow) Dest(i int) any { return &r[i] }
-
-func testDestScanner(t *testing.T, e *env) {
-	full, empty := fullNote(e.tables, 1), row(e.note, "id", id(2))
-	e.add(e.note, full, empty)
-	for n, want := range []storage.Values{full, empty} {
-		r := make(scannedRow, len(e.note.Columns)+1)
-		for i := range r {
-			r[i].got = "left from before"
-		}
-		q := &storage.Query{Table: e.note, Where: eq("id", id(n+1)), Limit: 1, Also: []storage.Field{member("custom", "tier", storage.Text)}}
-		require.NoError(t, e.s.Read(e.ctx, e.tenant, q, func() storage.Row { return r }))
-		for i, c := range e.note.Columns {
-			require.Empty(t, differ(want[i], r[i].got), c.Name)
-		}
-	}
-	e.add(e.note, row(e.note, "id", id(3)))
-	bad := scannerFails{}
-	err := e.s.Read(e.ctx, e.tenant, &storage.Query{Table: e.note, Limit: 10, Columns: []int{0}}, func() storage.Row { return bad })
-	require.ErrorIs(t, err, errScan, "a scanner's error ends the read")
-}
-
-var errScan = errors.New("the scanner refuses")
-
-type scannerFails struct{}
-
-func (scannerFails) Value(int) any  { return nil }
-func (s scannerFails) Dest(int) any { return s }
-func (scannerFails) Scan(any) error { return errScan }
-
-func testDestOwned(t *testing.T, e *env) {
-	for n := range 50 {
-		e.add(e.note, row(e.note, "id", id(n), "blob", bytes.Repeat([]byte{byte(n)}, 100), "custom", raw(fmt.Sprintf(`{"n":%d}`, n))))
-	}
-	first := e.all(e.note, nil)
-	for _, r := range first { // scribbling over what was read must reach nobody else
-		for _, part := range [][]byte{r[12].([]byte), r[17].(json.RawMessage)} { //nolint:forcetypeassert // a row of values, see above
-			for i := range part {
-				part[i] = 'x'
-			}
-		}
-	}
-	for n, r := range e.all(e.note, nil) {
-		require.Empty(t, differ(bytes.Repeat([]byte{byte(n)}, 100), r[12]))
-		require.Empty(t, differ(raw(fmt.Sprintf(`{"n":%d}`, n)), r[17]))
-	}
-	held := e.all(e.note, nil)
-	e.all(e.note, nil) // a further read does not write into what an earlier one gave
-	for n, r := range held {
-		require.Empty(t, differ(bytes.Repeat([]byte{byte(n)}, 100), r[12]))
-	}
-}
-
-func testAddresses(t *testing.T, e *env) {
-	// What a Table does not list is not there for it, whatever another one lists.
-	few := &storage.Table{Name: "author", Key: []string{"id"}, Version: "version", Columns: []storage.Column{
-		{Name: "city", Kind: storage.Text, Null: true}, {Name: "version", Kind: storage.Int}, {Name: "name", Kind: storage.Text}, {Name: "id", Kind: storage.ID},
-	}}
-	again := authorTable()
-	e.add(e.author, row(e.author, "id", id(1), "name", "Ada", "rank", 7))
-	e.add(few, row(few, "id", id(2), "name", "Bob", "city", "Turin"))
-	e.add(again, row(again, "id", id(3), "name", "Cy"))
-	e.write(update(few, row(few, "id", id(1), "name", "Ada L.", "city", "London"), 1))
-	for _, table := range []*storage.Table{e.author, again, e.author} {
-		e.same(table, []storage.Values{
-			row(table, "id", id(1), "version", 2, "name", "Ada L.", "city", "London", "rank", 7), row(table, "id", id(2), "name", "Bob", "city", "Turin"), row(table, "id", id(3), "name", "Cy"),
-		}, e.all(table, nil))
-	}
-	e.same(few, []storage.Values{
-		row(few, "id", id(1), "version", 2, "name", "Ada L.", "city", "London"), row(few, "id", id(2), "name", "Bob", "city", "Turin"), row(few, "id", id(3), "name", "Cy"),
-	}, e.all(few, nil))
-	_, err := e.find(&storage.Query{Table: few, Where: cmp("rank", storage.Eq, 7), Limit: 1})
-	refused(t, err, storage.ErrInvalid)
-}
-
-func testEmptyKey(t *testing.T, e *env) {
-	one := row(e.registry, "number", 7, "name", "Ada", "order", 3)
-	e.add(e.registry, one)
-	e.as(e.tenant+"'").add(e.registry, row(e.registry, "number", 8))
-	e.same(e.registry, []storage.Values{one}, e.all(e.registry, nil))
-	refused(t, e.try(insert(e.registry, one)), storage.ErrConflict)
-	one = change(e.registry, one, "version", 2, "order", nil)
-	e.write(update(e.registry, one, 1))
-	e.same(e.registry, []storage.Values{one}, e.all(e.registry, storage.Absent{Field: storage.F("order")}))
-	require.Len(t, e.read(&storage.Query{Table: e.registry, Order: []storage.Order{{Field: storage.F("order"), Desc: true}}, Limit: 5}), 1)
-	e.write(remove(e.registry, one, 2))
-	require.Empty(t, e.all(e.registry, nil))
-	require.Len(t, e.as(e.tenant+"'").all(e.registry, nil), 1)
 }

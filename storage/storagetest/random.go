@@ -3,6 +3,7 @@ package storagetest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"math/bits"
 	"slices"
@@ -113,7 +114,14 @@ func (g generator) json() json.RawMessage {
 	var parts []string
 	for range g.upTo(4) {
 		i := g.upTo(len(names) - 1)
-		parts = append(parts, g.quote(names[i])+": "+g.scalar())
+		value := g.scalar()
+		switch g.upTo(5) {
+		case 0, 1:
+			value = string(g.list())
+		case 2:
+			value = "null"
+		}
+		parts = append(parts, g.quote(names[i])+": "+value)
 		names = slices.Delete(names, i, i+1) // a name twice has no agreed meaning
 	}
 	return raw("{" + strings.Join(parts, ", ") + "}")
@@ -128,7 +136,7 @@ func (g generator) list() json.RawMessage {
 }
 
 func (g generator) scalar() string {
-	switch g.upTo(4) {
+	switch g.upTo(5) {
 	case 0:
 		return g.quote(pick(g, texts()))
 	case 1:
@@ -137,10 +145,11 @@ func (g generator) scalar() string {
 		return strconv.FormatInt(pick(g, g.ints), 10)
 	case 3:
 		return pick(g, []string{"true", "false"})
+	case 4:
+		return pick(g, []string{"null", `{"tier":"a"}`, `["a"]`, `[]`, `{}`})
 	}
 	return pick(g, []string{
-		"null", "1.0", "1.5", "-0", "0.1", "9223372036854775808", "-9223372036854775809", "12345678901234567890123456789012345678",
-		`{"tier":"a"}`, `["a"]`, `[]`, `{}`,
+		"1.0", "1.5", "-0", "0.1", "9223372036854775808", "-9223372036854775809", "12345678901234567890123456789012345678",
 	})
 }
 
@@ -244,7 +253,7 @@ func columns(t *storage.Table, ref *storage.Ref) []typed {
 		if c.Kind != storage.JSON {
 			continue
 		}
-		for _, k := range []storage.Kind{storage.Text, storage.Int, storage.Bool} {
+		for _, k := range []storage.Kind{storage.Text, storage.Int, storage.Bool, storage.JSON} {
 			for _, m := range members() {
 				list = append(list, typed{storage.Field{Name: c.Name, Ref: ref, Member: m, Kind: k}, k})
 			}
@@ -324,7 +333,11 @@ func (g generator) expr(t *storage.Table, depth int) storage.Expr {
 		}
 		return storage.In{Field: f.field, Values: list}
 	case 3:
-		return storage.Absent{Field: g.field(t, append(comparables(), storage.JSON)...).field}
+		kinds := append(comparables(), storage.JSON)
+		if g.upTo(2) == 0 {
+			kinds = kinds[len(kinds)-1:]
+		}
+		return storage.Absent{Field: g.field(t, kinds...).field}
 	case 4:
 		f := g.field(t, storage.Text).field
 		return storage.Contains{Field: f, Text: g.likelyText(t, f, false)}
@@ -332,9 +345,8 @@ func (g generator) expr(t *storage.Table, depth int) storage.Expr {
 		f := g.field(t, storage.Text).field
 		return storage.Prefix{Field: f, Text: g.likelyText(t, f, true)}
 	case 6:
-		f := g.fields(t)
-		f = slices.DeleteFunc(f, func(f typed) bool { return f.kind != storage.JSON })
-		return storage.Has{Field: pick(g, f).field, Text: pick(g, append(texts(), members()...))}
+		f := g.field(t, storage.JSON)
+		return storage.Has{Field: f.field, Text: g.likelyElement(t, f)}
 	case 7:
 		return storage.And(g.exprs(t, depth))
 	case 8:
@@ -370,6 +382,36 @@ func (g generator) likelyText(t *storage.Table, f storage.Field, prefix bool) st
 		from = g.upTo(len(runes) - 1)
 	}
 	return string(runes[from : from+1+g.upTo(len(runes)-from-1)])
+}
+
+// likelyElement draws a text to look for in an array, mostly one that a row has
+// there; or would have, were its object or its text an array.
+func (g generator) likelyElement(t *storage.Table, f typed) string {
+	data, _ := g.likely(t, f).(json.RawMessage)
+	var list []string
+	var collect func(v any)
+	collect = func(v any) {
+		switch v := v.(type) {
+		case string:
+			list = append(list, v)
+		case []any:
+			for _, x := range v {
+				collect(x)
+			}
+		case map[string]any:
+			for _, name := range slices.Sorted(maps.Keys(v)) { // a seed draws the same again
+				list = append(list, name)
+				collect(v[name])
+			}
+		}
+	}
+	if v, err := decodeJSON(data); err == nil {
+		collect(v)
+	}
+	if len(list) == 0 || g.upTo(3) == 0 {
+		list = append(texts(), members()...)
+	}
+	return pick(g, list)
 }
 
 // condition is expr, drawn anew when it is larger than allowed.
@@ -422,6 +464,9 @@ func (g generator) aggregate(t *storage.Table) *storage.Aggregate {
 		case storage.CountRows:
 		case storage.CountOf:
 			m.Field = g.field(t, append(comparables(), storage.JSON)...).field
+			if m.Field.Kind == storage.JSON { // a member as JSON is for conditions alone
+				m.Field.Member, m.Field.Kind = "", 0
+			}
 		case storage.Distinct:
 			m.Field = g.field(t, comparables()...).field
 		case storage.Sum:

@@ -32,7 +32,7 @@ func (e *env) neighbours() (mine, theirs *env) {
 	mine, theirs = e.as(e.tenant), e.as(e.tenant+"x")
 	for i, c := range []*env{mine, theirs} {
 		name := []string{"mine", "theirs"}[i]
-		c.add(c.author, row(c.author, "id", id(1), "name", name, "rank", 1+i*100), row(c.author, "id", id(2), "name", name, "rank", 2+i*100))
+		c.add(c.author, row(c.author, "id", id(1), "name", name, "rank", 1+i*100, "data", raw(`{"who":["`+name+`"]}`)), row(c.author, "id", id(2), "name", name, "rank", 2+i*100))
 		c.add(c.note, row(c.note, "id", id(1), "title", name, "author_id", id(1), "rank", 1+i*100, "custom", raw(`{"who":"`+name+`"}`)),
 			row(c.note, "id", id(2), "title", name, "author_id", id(2), "parent_id", id(1), "rank", 2+i*100, "tags", raw(`["`+name+`"]`)))
 		c.add(c.mark, row(c.mark, "note_id", id(1), "kind", "k", "n", 1, "code", name))
@@ -54,6 +54,7 @@ func (e *env) always() []storage.Expr {
 		storage.Or{storage.Exists{Rel: e.marks(), Where: storage.And{}}, not(storage.Exists{Rel: e.marks()})},
 		storage.Exists{Rel: storage.Rel{Table: e.note, Column: "done", Key: "done"}},
 		not(storage.In{Field: storage.F("title"), Values: []any{"x') or 1=1 --"}}),
+		not(storage.Has{Field: member("custom", "x') or 1=1 --", storage.JSON), Text: "x"}), storage.Absent{Field: member("custom", "x') or 1=1 --", storage.JSON)},
 	}
 }
 
@@ -92,6 +93,8 @@ func testTenantConditions(t *testing.T, e *env) {
 	mine, _ := e.neighbours()
 	notes, same := storage.Rel{Table: e.note, Column: "author_id", Key: "id"}, storage.Rel{Table: e.note, Column: "done", Key: "done"}
 	parent := storage.Field{Name: "title", Ref: &storage.Ref{Column: "parent_id", Table: e.note}}
+	who := e.authorField("data")
+	who.Member, who.Kind = "who", storage.JSON
 	for _, c := range []struct {
 		table *storage.Table
 		where storage.Expr
@@ -100,6 +103,9 @@ func testTenantConditions(t *testing.T, e *env) {
 		{e.note, storage.Is{Field: e.authorField("name"), Op: storage.Eq, Value: "theirs"}, []int{}},
 		{e.note, storage.Is{Field: e.authorField("name"), Op: storage.Eq, Value: "mine"}, []int{1, 2}},
 		{e.note, storage.Is{Field: parent, Op: storage.Eq, Value: "theirs"}, []int{}},
+		{e.note, storage.Has{Field: who, Text: "theirs"}, []int{}},
+		{e.note, storage.Has{Field: who, Text: "mine"}, []int{1}},
+		{e.note, storage.Absent{Field: who}, []int{2}},
 		{e.note, storage.Exists{Rel: e.marks(), Where: eq("code", "theirs")}, []int{}},
 		{e.note, storage.Exists{Rel: e.marks(), Where: eq("kind", "theirs")}, []int{}},
 		{e.note, storage.Count{Rel: e.marks(), Op: storage.Eq, N: 1}, []int{1}},

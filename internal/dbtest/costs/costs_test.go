@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,6 +54,7 @@ func (c cost) String() string {
 // which allocates, those are left out.
 func TestCosts(t *testing.T) {
 	listed := read(t)
+	all := slices.Concat(operations, crmOperations)
 	var now []cost
 	for _, engine := range []struct {
 		name string
@@ -61,7 +63,7 @@ func TestCosts(t *testing.T) {
 		t.Run(engine.name, func(t *testing.T) {
 			c := &counter{}
 			counted, plain := newWork(t, c, engine.open), newWork(t, nil, engine.open)
-			for _, op := range operations {
+			for _, op := range all {
 				is := cost{engine: engine.name, operation: op.name}
 				is.statements, is.trips = count(t, op, counted, c)
 				if !race {
@@ -84,7 +86,7 @@ func TestCosts(t *testing.T) {
 		delete(listed, is.engine+" "+is.operation)
 	}
 	for _, was := range listed {
-		if len(now) == 2*len(operations) {
+		if len(now) == 2*len(all) {
 			t.Errorf("%s lists what is gone: %s", listing, was)
 		}
 	}
@@ -130,13 +132,19 @@ func allocations(t *testing.T, op operation, w *work) int64 {
 	return least
 }
 
-// newWork opens a database and fills it. Without a counter nothing stands between the store and the driver.
+// newWork opens a database for the storage layer and one for crm, and fills them. Without a counter nothing stands between the store and the driver.
 func newWork(t *testing.T, c *counter, open func(t *testing.T, c *counter) (*sql.DB, storage.Store)) *work {
 	t.Helper()
 	w := &work{}
-	w.db, w.store = open(t, c)
-	t.Cleanup(func() { _ = w.db.Close() })
-	t.Cleanup(func() { _ = w.store.Close() })
+	opened := func() (*sql.DB, storage.Store) {
+		db, store := open(t, c)
+		t.Cleanup(func() { _ = db.Close() })
+		t.Cleanup(func() { _ = store.Close() })
+		return db, store
+	}
+	w.db, w.store = opened()
+	_, forCRM := opened() // its tables have the same names
+	w.crm = newCRMWork(t, forCRM)
 	files, err := fs.Sub(migrations, "migrations")
 	require.NoError(t, err)
 	require.NoError(t, w.store.Migrate(t.Context(), storage.Line{Name: "costs", Files: files}))
@@ -208,7 +216,7 @@ func write(t *testing.T, listed map[string]cost, now []cost) {
 	var b strings.Builder
 	fmt.Fprintln(&b, header)
 	for _, engine := range []string{"sqlite", "postgres"} {
-		for _, op := range operations {
+		for _, op := range slices.Concat(operations, crmOperations) {
 			if c, ok := listed[engine+" "+op.name]; ok {
 				fmt.Fprintln(&b, c)
 			}

@@ -137,12 +137,13 @@ var (
 	}}
 )
 
-// work is a database with deals in it.
+// work is a database with deals in it, and one with customers of the CRM.
 type work struct {
 	db    *sql.DB
 	store storage.Store
 	deals []*deal // what is there from the beginning, at the version it has
 	made  uint64
+	crm   *crmWork
 }
 
 func (w *work) id() uuid.UUID {

@@ -27,12 +27,15 @@ type Dialect interface {
 	// Find is the function that answers where a text begins in another, from 1.
 	Find() string
 	// Member appends the member of a JSON column as kind k, NULL when it is of
-	// another type; column is SQL. key appends the bound member, in the form that
-	// MemberKey gives its name; it may be called more than once.
+	// another type; as JSON it is only asked whether it is NULL, as null is too.
+	// column is SQL. key appends the bound member, in the form that MemberKey gives
+	// its name; it may be called more than once.
 	MemberKey(name string) string
 	Member(b []byte, column string, k storage.Kind, key func([]byte) []byte) []byte
-	// Has appends whether a JSON column is an array with the text that arg binds.
-	Has(b []byte, column string, arg func([]byte) []byte) []byte
+	// Has appends whether a JSON column, or the member of it that key binds when it
+	// is not nil, is an array with the text that text binds. It is never NULL but
+	// for a column that is.
+	Has(b []byte, column string, key, text func([]byte) []byte) []byte
 	// Nulls is what an order of a nullable term ends with so that NULL is lowest.
 	Nulls(desc bool) string
 	// Lock is what a locking read ends with.

@@ -62,17 +62,20 @@ func (b *builder) where(t *storage.Table, alias string, e storage.Expr, not bool
 	case storage.Absent:
 		return b.absent(alias, e.Field, not)
 	case storage.Has:
-		return b.leaf(t, alias, e.Field, not, func(x operand, _ storage.Kind, not bool) error {
+		// What can be NULL of it is the column: a member that is missing has nothing.
+		whole := storage.Field{Name: e.Field.Name, Ref: e.Field.Ref}
+		return b.leaf(t, alias, whole, not, func(x operand, _ storage.Kind, not bool) error {
 			if not {
 				b.s("NOT ")
 			}
 			mark := len(b.b)
 			x()
 			column := string(b.b[mark:])
-			b.b = b.d.Has(b.b[:mark], column, func(to []byte) []byte {
-				b.b = to
-				return b.bind(storage.Text, e.Text).b
-			})
+			var key func([]byte) []byte
+			if e.Field.Member != "" {
+				key = b.text(b.d.MemberKey(e.Field.Member))
+			}
+			b.b = b.d.Has(b.b[:mark], column, key, b.text(e.Text))
 			return nil
 		})
 	}
@@ -191,11 +194,16 @@ func (b *builder) value(alias string, f storage.Field) *builder {
 	if f.Member == "" {
 		return b.s(column)
 	}
-	b.b = b.d.Member(b.b, column, f.Kind, func(to []byte) []byte {
-		b.b = to
-		return b.bind(storage.Text, b.d.MemberKey(f.Member)).b
-	})
+	b.b = b.d.Member(b.b, column, f.Kind, b.text(b.d.MemberKey(f.Member)))
 	return b
+}
+
+// text returns what appends s as an argument to the SQL a dialect writes.
+func (b *builder) text(s string) func([]byte) []byte {
+	return func(to []byte) []byte {
+		b.b = to
+		return b.bind(storage.Text, s).b
+	}
 }
 
 func (b *builder) absent(alias string, f storage.Field, not bool) error {

@@ -1,0 +1,282 @@
+package crm
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/embedcrm/embedcrm/storage"
+)
+
+// Problem is something stored that should not be as it is.
+type Problem struct {
+	Tenant string
+	Object string
+	Record ID // zero when it is about several
+	What   string
+}
+
+// String returns one line. It names no value.
+func (p Problem) String() string {
+	return fmt.Sprintf("%s: %s %s: %s", p.Tenant, p.Object, p.Record, p.What)
+}
+
+// maxProblems is after how many Check stops looking.
+const maxProblems = 100
+
+// Check looks through everything stored, of all tenants, and returns what is not as
+// it must be, at most 100 problems: references to records that are gone, versions
+// missing in a history, derived columns and indexes that do not fit what they are
+// derived from, trees with circles. It reads one instant of the database, and takes
+// as long as reading all of it does. It is the host's, and needs no scope.
+func (c *Core) Check(ctx context.Context) ([]Problem, error) {
+	if err := c.ready(); err != nil {
+		return nil, failed("check", "", ID{}, err)
+	}
+	var problems []Problem
+	for after := ""; ; {
+		tenants, err := c.Tenants.List(ctx, after, MaxPage)
+		if err != nil {
+			return nil, failed("check", "", ID{}, err)
+		}
+		for _, key := range tenants {
+			after = key
+			err := c.store.Snapshot(ctx, func(s storage.Session) error {
+				ch := &checker{core: c, ctx: c.within(System(ctx, key), s), s: s, tenant: key, found: &problems}
+				return ch.tenantWhole()
+			})
+			if err != nil || len(problems) >= maxProblems {
+				return problems[:min(len(problems), maxProblems)], failed("check", "", ID{}, err)
+			}
+		}
+		if len(tenants) < MaxPage {
+			return problems, nil
+		}
+	}
+}
+
+// checker looks through one tenant.
+type checker struct {
+	core   *Core
+	ctx    context.Context //nolint:containedctx // it lives for one call
+	s      storage.Session
+	tenant string
+	found  *[]Problem
+}
+
+func (ch *checker) addf(o *object, id ID, format string, args ...any) {
+	*ch.found = append(*ch.found, Problem{ch.tenant, o.name, id, fmt.Sprintf(format, args...)})
+}
+
+func (ch *checker) tenantWhole() error {
+	for _, o := range ch.core.order {
+		for _, f := range o.references {
+			if err := ch.reference(o, f); err != nil {
+				return err
+			}
+		}
+		if err := ch.records(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reference finds living records that refer to one that is not.
+func (ch *checker) reference(o *object, f *field) error {
+	n, err := count(ch.ctx, ch.s, ch.tenant, o.table, storage.And{
+		living(false), storage.Not{Expr: storage.Absent{Field: storage.F(f.name)}},
+		storage.Not{Expr: storage.Exists{Rel: storage.Rel{Table: f.target.table, Column: "id", Key: f.name}, Where: living(false)}},
+	})
+	if err == nil && n > 0 {
+		ch.addf(o, ID{}, "%d records refer by %s to a %s that is gone", n, f.name, f.target.name)
+	}
+	return err
+}
+
+// records goes through the records of an object beside their events: both in the
+// order of ids.
+func (ch *checker) records(o *object) error {
+	events := &eventStream{ch: ch, o: o}
+	parents := map[*field]map[uuid.UUID]uuid.UUID{}
+	for after := []any(nil); ; {
+		var page []*stored
+		err := ch.s.Read(ch.ctx, ch.tenant, &storage.Query{
+			Table: o.table, Order: []storage.Order{{Field: storage.F("id")}}, After: after, Limit: MaxPage,
+		}, func() storage.Row {
+			page = append(page, &stored{rec: o.newRec(), derived: make([]any, len(o.columns))})
+			return page[len(page)-1]
+		})
+		if err != nil {
+			return err
+		}
+		for _, r := range page {
+			id := uuid.UUID(r.meta().ID)
+			after = []any{id, id}
+			if err := events.until(r); err != nil {
+				return err
+			}
+			if err := ch.record(r); err != nil {
+				return err
+			}
+			for _, f := range o.references {
+				if parent, ok := r.Value(f.col).(uuid.UUID); ok && f.tree {
+					if parents[f] == nil {
+						parents[f] = map[uuid.UUID]uuid.UUID{}
+					}
+					parents[f][id] = parent
+				}
+			}
+			if len(*ch.found) >= maxProblems {
+				return nil
+			}
+		}
+		if len(page) < MaxPage {
+			break
+		}
+	}
+	for f, up := range parents {
+		ch.circles(o, f, up)
+	}
+	return events.until(nil)
+}
+
+// stored is a record with its derived columns as they are stored.
+type stored struct {
+	*rec
+
+	derived []any
+	history int64 // the last version in it
+}
+
+// Dest is the record's, and for derived columns a place beside it.
+func (r *stored) Dest(i int) any {
+	if r.o.columns[i].dest == nil {
+		return &r.derived[i]
+	}
+	return r.rec.Dest(i)
+}
+
+// record holds a record against what is derived from it.
+func (ch *checker) record(r *stored) error {
+	for i := range r.o.columns {
+		if r.o.columns[i].dest == nil && !same(r.derived[i], r.Value(i)) {
+			ch.addf(r.o, r.meta().ID, "%s does not fit %s", r.o.specs[i].Name, r.o.columns[i].field.name)
+		}
+	}
+	w := &writer{object: r.o, sc: scope{Actor: Actor{Tenant: ch.tenant}, system: true}, access: &access{o: r.o}}
+	for _, source := range slices.Sorted(maps.Keys(r.meta().Refs)) {
+		id, err := w.byRef(ch.ctx, source, r.meta().Refs[source])
+		if err != nil {
+			return err
+		}
+		if id != r.meta().ID {
+			ch.addf(r.o, r.meta().ID, "its key in %s is not noted as its own", source)
+		}
+	}
+	what, err := ch.core.checkIndex(ch.ctx, ch.s, ch.tenant, r.rec)
+	if err == nil && what != "" {
+		ch.addf(r.o, r.meta().ID, "%s", what)
+	}
+	return err
+}
+
+// circles finds records above themselves.
+func (ch *checker) circles(o *object, f *field, up map[uuid.UUID]uuid.UUID) {
+	for id := range up {
+		at, steps := id, 0
+		for ok := true; ok && steps <= maxTree; steps++ {
+			if at, ok = up[at]; at == id {
+				break
+			}
+		}
+		if at == id || steps > maxTree {
+			ch.addf(o, ID(id), "by %s it is above itself, or in a tree deeper than %d", f.name, maxTree)
+		}
+	}
+}
+
+// eventStream goes through the events of an object in the order of records, then of
+// versions.
+type eventStream struct {
+	ch    *checker
+	o     *object
+	page  []*eventRow
+	after []any
+	ended bool
+}
+
+// next returns the next event without passing it, or nil.
+func (e *eventStream) next() (*eventRow, error) {
+	if len(e.page) == 0 && !e.ended {
+		err := e.ch.s.Read(e.ch.ctx, e.ch.tenant, &storage.Query{
+			Table: eventTable, Where: storage.Is{Field: storage.F("object"), Op: storage.Eq, Value: e.o.name}, After: e.after, Limit: MaxPage,
+			Order: []storage.Order{{Field: storage.F("record_id")}, {Field: storage.F("version")}},
+		}, func() storage.Row {
+			e.page = append(e.page, &eventRow{})
+			return e.page[len(e.page)-1]
+		})
+		if err != nil {
+			return nil, err
+		}
+		e.ended = len(e.page) < MaxPage
+		if len(e.page) > 0 {
+			last := e.page[len(e.page)-1]
+			e.after = []any{last.record, last.version, last.id}
+		}
+	}
+	if len(e.page) == 0 {
+		return nil, nil //nolint:nilnil // the end
+	}
+	return e.page[0], nil
+}
+
+// until passes the events up to those of r, which must be its whole history; nil is
+// the end. What lies between are the histories of purged records.
+func (e *eventStream) until(r *stored) error {
+	var chain int64 // the version of the last event of the record at hand
+	var last *eventRow
+	ended := func() {
+		if last != nil && last.name != e.o.name+".purged" {
+			e.ch.addf(e.o, ID(last.record), "the record is gone and was not purged")
+		}
+	}
+	for {
+		ev, err := e.next()
+		if err != nil {
+			return err
+		}
+		order := -1 // the event's record lies before, at, or behind r
+		if ev == nil {
+			order = 1
+		} else if r != nil {
+			id := r.meta().ID
+			order = bytes.Compare(ev.record[:], id[:])
+		}
+		if last != nil && (ev == nil || ev.record != last.record) {
+			if r == nil || last.record != uuid.UUID(r.meta().ID) {
+				ended()
+			}
+			last, chain = nil, 0
+		}
+		if order > 0 {
+			break
+		}
+		if ev.version != chain+1 {
+			e.ch.addf(e.o, ID(ev.record), "its history has version %d behind version %d", ev.version, chain)
+		}
+		chain, last = ev.version, ev
+		if order == 0 {
+			r.history = ev.version
+		}
+		e.page = e.page[1:]
+	}
+	if r != nil && r.history != r.meta().Version {
+		e.ch.addf(e.o, r.meta().ID, "it is at version %d, and its history at %d", r.meta().Version, r.history)
+	}
+	return nil
+}

@@ -1,0 +1,187 @@
+package crm
+
+import (
+	"context"
+	"embed"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/embedcrm/embedcrm/storage"
+)
+
+// Config is what can be chosen about a [Core]. The zero Config works.
+type Config struct {
+	// Clock tells the time; nil is [SystemClock].
+	Clock Clock
+	// Logger hears of what fails in the background, by ids and kinds, never values;
+	// nil is silence.
+	Logger *slog.Logger
+	// Policy decides over rights instead of the roles a tenant keeps; nil is roles.
+	Policy Policy
+	// StrictTenants refuses work for a tenant that Tenants.Ensure was not called
+	// for. Otherwise a tenant comes to be with its first write.
+	StrictTenants bool
+	// SortLimit is how many records may be sorted by a field without an index, a
+	// reference or a custom field; 0 is 50,000. A list of more is ErrInvalid.
+	SortLimit int
+	// RightsLag is how long a change of rights made by another process may go
+	// unnoticed; 0 is a second, negative looks at every call. A change made through
+	// this Core holds at once.
+	RightsLag time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	if c.Clock == nil {
+		c.Clock = SystemClock{}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.SortLimit == 0 {
+		c.SortLimit = 50_000
+	}
+	if c.RightsLag == 0 {
+		c.RightsLag = time.Second
+	}
+	return c
+}
+
+// Core is the kernel on one store: the kinds of records defined on it, and what
+// all of them share. It is safe for any number of goroutines once all kinds are
+// defined.
+type Core struct {
+	// Tenants are whom records belong to.
+	Tenants *Tenants
+	// Members, Teams, Roles and Shares are who may do what.
+	Members *Members
+	Teams   *Teams
+	Roles   *Roles
+	Shares  *Shares
+	// Fields are what tenants add to kinds of records, Rules what they ask of records.
+	Fields *Fields
+	Rules  *Collection[Rule]
+
+	store storage.Store
+	cfg   Config
+	ids   ids
+
+	mu      sync.Mutex // guards the registry until it is sealed
+	objects map[string]*object
+	order   []*object // as they were defined
+	lines   []storage.Line
+	seeds   []func(context.Context) error
+	sealed  atomic.Bool
+	rights  rightsCache
+}
+
+//go:embed migrations
+var migrations embed.FS
+
+// New returns a Core on a store. Nothing is read or written: see [Core.Migrate].
+func New(store storage.Store, cfg Config) (*Core, error) {
+	if store == nil {
+		return nil, failed("new", "", ID{}, Invalid("store", "no store is given: open one with storage/sqlite or storage/postgres"))
+	}
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, failed("new", "", ID{}, err)
+	}
+	c := &Core{
+		store:   store,
+		cfg:     cfg.withDefaults(),
+		objects: map[string]*object{},
+		lines:   []storage.Line{{Name: "crm", Files: files}},
+	}
+	c.Tenants = newTenants(c)
+	if err := c.defineRights(); err != nil {
+		return nil, failed("new", "", ID{}, err)
+	}
+	if err := c.defineFields(); err != nil {
+		return nil, failed("new", "", ID{}, err)
+	}
+	return c, nil
+}
+
+// Migrate brings the database to what the defined kinds of records need. Any
+// number of processes may call it at once. After it no kind can be defined.
+func (c *Core) Migrate(ctx context.Context) error {
+	lines, err := c.seal()
+	if err == nil {
+		err = c.store.Migrate(ctx, lines...)
+	}
+	return failed("migrate", "", ID{}, err)
+}
+
+// MigrationScript returns, as SQL for another migration tool, what Migrate would
+// do now. Empty: nothing.
+func (c *Core) MigrationScript(ctx context.Context) (string, error) {
+	lines, err := c.seal()
+	if err != nil {
+		return "", failed("migrate", "", ID{}, err)
+	}
+	script, err := c.store.Script(ctx, lines...)
+	return script, failed("migrate", "", ID{}, err)
+}
+
+// Verify reports as storage.ErrVersion that the database is not migrated, or past
+// what this library can read.
+func (c *Core) Verify(ctx context.Context) error {
+	lines, err := c.seal()
+	if err == nil {
+		err = c.store.Verify(ctx, lines...)
+	}
+	return failed("verify", "", ID{}, err)
+}
+
+// seal ends the registry: references are resolved, once.
+func (c *Core) seal() ([]storage.Line, error) {
+	if c.sealed.Load() {
+		return c.lines, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.sealed.Load() {
+		if err := c.resolve(); err != nil {
+			return nil, err
+		}
+		c.sealed.Store(true)
+	}
+	return c.lines, nil
+}
+
+// ready reports whether the kinds of records are complete.
+func (c *Core) ready() error {
+	_, err := c.seal()
+	return err
+}
+
+// Seed registers what a tenant is given when it comes to be, in the transaction
+// that makes it. Modules call it when they are made: a default pipeline.
+func (c *Core) Seed(fn func(context.Context) error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seeds = append(c.seeds, fn)
+}
+
+// AddLine registers a module's migrations.
+func (c *Core) AddLine(line storage.Line) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lines = append(c.lines, line)
+}
+
+// Tables returns the tables of all kinds of records, as storage knows them: for
+// tools that look at the schema.
+func (c *Core) Tables() ([]*storage.Table, error) {
+	if err := c.ready(); err != nil {
+		return nil, failed("tables", "", ID{}, err)
+	}
+	tables := []*storage.Table{tenantTable, eventTable, outboxTable, refTable, indexTable}
+	for _, o := range c.order {
+		tables = append(tables, o.table)
+	}
+	return tables, nil
+}

@@ -1,0 +1,150 @@
+package crm
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/embedcrm/embedcrm/storage"
+)
+
+// maxCursor is how long a cursor is at most; a page's position is eight values.
+const maxCursor = 64 << 10
+
+// errCursor is a cursor that does not fit, for whatever reason: which one it is
+// would tell what is in it.
+var errCursor = Invalid("after", "the cursor is none of this query of this actor: begin again without one")
+
+// cursor seals the position of a row.
+func (l *listing) cursor(tn *tenant, r *listed) string {
+	values := l.sortValues(r)
+	texts := make([]json.RawMessage, len(values))
+	for i, v := range values {
+		texts[i] = cursorValue(v)
+	}
+	aead := tn.aead()
+	nonce := make([]byte, aead.NonceSize())
+	_, _ = rand.Read(nonce) // never fails
+	return base64.RawURLEncoding.EncodeToString(aead.Seal(nonce, nonce, canonical(texts), l.bound()))
+}
+
+// position opens the caller's cursor; nil is the beginning.
+func (l *listing) position(tn *tenant) ([]any, error) {
+	if l.after == "" {
+		return nil, nil
+	}
+	if len(l.after) > maxCursor {
+		return nil, errCursor
+	}
+	sealed, err := base64.RawURLEncoding.DecodeString(l.after)
+	aead := tn.aead()
+	if err != nil || len(sealed) < aead.NonceSize() {
+		return nil, errCursor
+	}
+	open, err := aead.Open(nil, sealed[:aead.NonceSize()], sealed[aead.NonceSize():], l.bound())
+	var texts []json.RawMessage
+	if err != nil || json.Unmarshal(open, &texts) != nil || len(texts) != len(l.terms)+1 {
+		return nil, errCursor
+	}
+	values := make([]any, len(texts))
+	for i, text := range texts {
+		kind := storage.ID
+		if i < len(l.terms) {
+			if kind, err = storage.CheckField(l.table, l.terms[i].field); err != nil {
+				return nil, errCursor
+			}
+		}
+		if values[i], err = cursorParse(kind, text); err != nil {
+			return nil, errCursor
+		}
+	}
+	return values, nil
+}
+
+// bound is what a cursor belongs to: it opens for nothing else. The limit may
+// change from page to page.
+func (l *listing) bound() []byte {
+	type part struct {
+		Text string
+		Args []string
+	}
+	b := struct {
+		Tenant, Actor, Object string
+		Where                 []part
+		Order                 []string
+		Deleted               bool
+	}{l.sc.Tenant, l.sc.actor(), l.object.name, nil, l.order, l.deleted}
+	for _, c := range l.listOptions.where {
+		p := part{Text: c.text}
+		for _, a := range c.args {
+			p.Args = append(p.Args, fmt.Sprintf("%T %v", a, a))
+		}
+		b.Where = append(b.Where, p)
+	}
+	sum := sha256.Sum256(canonical(b))
+	return sum[:]
+}
+
+func (t *tenant) aead() cipher.AEAD {
+	block, err := aes.NewCipher(t.secret)
+	if err == nil {
+		var sealed cipher.AEAD
+		if sealed, err = cipher.NewGCM(block); err == nil {
+			return sealed
+		}
+	}
+	panic("crm: the secret of a tenant has 32 bytes: " + err.Error())
+}
+
+// cursorValue is a value of an order as JSON.
+func cursorValue(v any) json.RawMessage {
+	switch v := v.(type) {
+	case time.Time:
+		return canonical(v.UnixMicro())
+	case Date:
+		return canonical(v.String())
+	}
+	return canonical(v) // []byte is base64
+}
+
+func cursorParse(k storage.Kind, text json.RawMessage) (any, error) {
+	if string(text) == "null" {
+		return nil, nil
+	}
+	switch k {
+	case storage.Bool:
+		return parsed[bool](text)
+	case storage.Int:
+		return parsed[int64](text)
+	case storage.Bytes:
+		return parsed[[]byte](text)
+	case storage.ID:
+		return parsed[uuid.UUID](text)
+	case storage.Time:
+		micros, err := parsed[int64](text)
+		n, _ := micros.(int64)
+		return time.UnixMicro(n).UTC(), err
+	case storage.Day:
+		s, err := parsed[string](text)
+		if err != nil {
+			return nil, err
+		}
+		day, _ := s.(string)
+		return ParseDate(day)
+	case storage.Text, storage.JSON:
+	}
+	return parsed[string](text)
+}
+
+func parsed[T any](text json.RawMessage) (any, error) {
+	var v T
+	err := json.Unmarshal(text, &v)
+	return v, err
+}

@@ -1,0 +1,77 @@
+package crm_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedcrm/embedcrm/crm"
+	"github.com/embedcrm/embedcrm/storage/sqlite"
+)
+
+// TestStructsThatCannotBeKept are refused where they are defined, naming the field.
+func TestStructsThatCannotBeKept(t *testing.T) {
+	t.Parallel()
+	refuses := func(says string, define func(c *crm.Core) error) {
+		t.Helper()
+		store, err := sqlite.Open("sqlite", ":memory:")
+		require.NoError(t, err)
+		defer func() { require.NoError(t, store.Close()) }()
+		c, err := crm.New(store, crm.Config{})
+		require.NoError(t, err)
+		err = define(c)
+		if err == nil {
+			err = c.Migrate(t.Context())
+		}
+		require.ErrorIs(t, err, crm.ErrInvalid)
+		require.ErrorContains(t, err, says)
+	}
+	refuses("does not embed", func(c *crm.Core) error {
+		_, err := crm.Define(c, crm.Object[struct {
+			Name string `json:"name"`
+		}]{Name: "x"})
+		return err
+	})
+	type odd struct {
+		crm.Record
+
+		Rate float64 `json:"rate"`
+	}
+	refuses("Rate", func(c *crm.Core) error { _, err := crm.Define(c, crm.Object[odd]{Name: "x"}); return err })
+	type word struct {
+		crm.Record
+
+		Name string `crm:"requird" json:"name"`
+	}
+	refuses(`"requird"`, func(c *crm.Core) error { _, err := crm.Define(c, crm.Object[word]{Name: "x"}); return err })
+	type unnamed struct {
+		crm.Record
+
+		Name string
+	}
+	refuses("Name", func(c *crm.Core) error { _, err := crm.Define(c, crm.Object[unnamed]{Name: "x"}); return err })
+	type twice struct {
+		crm.Record
+
+		Name string `json:"version"`
+	}
+	refuses("version", func(c *crm.Core) error { _, err := crm.Define(c, crm.Object[twice]{Name: "x"}); return err })
+	type ref struct {
+		crm.Record
+
+		OwlID crm.ID `crm:"ref=owl" json:"owl_id"`
+	}
+	refuses(`"owl"`, func(c *crm.Core) error { _, err := crm.Define(c, crm.Object[ref]{Name: "x"}); return err })
+	refuses("lower-case", func(c *crm.Core) error { _, err := crm.Define(c, crm.Object[ref]{Name: "X y"}); return err })
+	type plain struct {
+		crm.Record
+
+		Name string `json:"name"`
+	}
+	refuses("already", func(c *crm.Core) error {
+		_, err := crm.Define(c, crm.Object[plain]{Name: "x"})
+		require.NoError(t, err)
+		_, err = crm.Define(c, crm.Object[plain]{Name: "x"})
+		return err
+	})
+}

@@ -1,0 +1,217 @@
+package crm
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/embedcrm/embedcrm/storage"
+)
+
+// eventRow is what happened to a record: its history and what is published, in one.
+type eventRow struct {
+	id       uuid.UUID
+	object   string
+	record   uuid.UUID
+	version  int64
+	name     string
+	happened time.Time
+	recorded time.Time
+	actor    string
+	cause    string
+	changes  json.RawMessage
+}
+
+//nolint:gochecknoglobals // constants, which an adapter knows by their address
+var (
+	eventTable = &storage.Table{Name: "event", Key: []string{"id"}, Columns: []storage.Column{
+		{Name: "id", Kind: storage.ID}, {Name: "object", Kind: storage.Text}, {Name: "record_id", Kind: storage.ID},
+		{Name: "version", Kind: storage.Int}, {Name: "name", Kind: storage.Text}, {Name: "happened", Kind: storage.Time},
+		{Name: "recorded", Kind: storage.Time}, {Name: "actor", Kind: storage.Text}, {Name: "cause", Kind: storage.Text, Null: true},
+		{Name: "changes", Kind: storage.JSON},
+	}}
+	// outboxTable holds the events that are yet to be put into the log.
+	outboxTable = &storage.Table{Name: "outbox", Key: []string{"id"}, Version: "version", Columns: []storage.Column{
+		{Name: "id", Kind: storage.ID}, {Name: "version", Kind: storage.Int}, {Name: "bucket", Kind: storage.Int}, {Name: "due", Kind: storage.Time},
+	}}
+)
+
+func (e *eventRow) Value(i int) any {
+	switch i {
+	case 0:
+		return e.id
+	case 1:
+		return e.object
+	case 2:
+		return e.record
+	case 3:
+		return e.version
+	case 4:
+		return e.name
+	case 5:
+		return e.happened
+	case 6:
+		return e.recorded
+	case 7:
+		return e.actor
+	case 8:
+		return orAbsent(e.cause)
+	}
+	return e.changes
+}
+
+func (e *eventRow) Dest(i int) any {
+	return [...]any{&e.id, &e.object, &e.record, &e.version, &e.name, &e.happened, &e.recorded, &e.actor, &e.cause, &e.changes}[i]
+}
+
+// outboxRow announces an event to the relay.
+type outboxRow struct {
+	event  uuid.UUID
+	bucket int64
+	due    time.Time
+}
+
+func (r *outboxRow) Value(i int) any { return [...]any{r.event, int64(1), r.bucket, r.due}[i] }
+func (r *outboxRow) Dest(int) any    { return new(any) }
+
+// event returns the row of a change.
+func (w *writer) event(c *change) *eventRow {
+	m := c.either().meta()
+	version := m.Version
+	if c.after == nil {
+		version++
+	}
+	return &eventRow{
+		id: uuid.UUID(w.core.ids.next(w.now)), object: w.name, record: uuid.UUID(m.ID), version: version, name: w.name + "." + c.event,
+		happened: w.at, recorded: w.now, actor: w.sc.actor(), cause: w.sc.cause, changes: c.changes(),
+	}
+}
+
+// either is the record after the change, or before it when it is gone.
+func (c *change) either() *rec {
+	if c.after != nil {
+		return c.after
+	}
+	return c.before
+}
+
+// changes is what changed, as {"name":[before, after]}: null is absent. A custom
+// field is custom.name. What was created has all it set, what was purged nothing.
+func (c *change) changes() json.RawMessage {
+	b := append(make([]byte, 0, 256), '{')
+	add := func(name string, before, after []byte) {
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = append(strconv.AppendQuote(b, name), ':', '[') // names are plain
+		b = append(append(append(append(b, before...), ','), after...), ']')
+	}
+	if c.after == nil {
+		return append(b, '}')
+	}
+	for _, f := range c.o.fields {
+		switch {
+		case !c.changed(f):
+		case f.name == "custom":
+			var was Custom
+			if c.before != nil {
+				was = c.before.meta().Custom
+			}
+			eachCustom(was, c.after.meta().Custom, add)
+		default:
+			add(f.name, f.marshal(c.before), f.marshal(c.after))
+		}
+	}
+	return append(b, '}')
+}
+
+// marshal is a field's value as its Go type marshals, or null.
+func (f *field) marshal(r *rec) []byte {
+	if r == nil {
+		return []byte("null")
+	}
+	v := r.Value(f.col)
+	if f.typ == TypeMoney && v != nil {
+		minor, _ := v.(int64)
+		currency, _ := r.Value(f.col + 1).(string)
+		return canonical(Money{Minor: minor, Currency: currency})
+	}
+	return valueJSON(v)
+}
+
+// valueJSON is a storage value as JSON.
+func valueJSON(v any) []byte {
+	switch v := v.(type) {
+	case nil:
+		return []byte("null")
+	case int64:
+		return strconv.AppendInt(nil, v, 10)
+	case bool:
+		return strconv.AppendBool(nil, v)
+	case json.RawMessage:
+		return v
+	case uuid.UUID:
+		return append(append([]byte{'"'}, v.String()...), '"')
+	case time.Time:
+		return append(v.AppendFormat([]byte{'"'}, time.RFC3339Nano), '"')
+	}
+	return canonical(v)
+}
+
+// rows returns the rows of changes, and for each the index of its change. Rows of
+// one table follow each other, so that they travel together.
+func (w *writer) rows(part []*change) (rows []storage.Change, of []int) {
+	n := 3 * len(part)
+	rows, of = make([]storage.Change, 0, n), make([]int, 0, n)
+	add := func(i int, changes ...storage.Change) {
+		rows = append(rows, changes...)
+		of = append(of, slices.Repeat([]int{i}, len(changes))...)
+	}
+	for i, c := range part {
+		add(i, w.recordRow(c))
+	}
+	events := make([]eventRow, len(part))
+	for i, c := range part {
+		events[i] = *w.event(c)
+		add(i, storage.Change{Action: storage.Insert, Table: eventTable, Row: &events[i]})
+	}
+	for i := range part {
+		add(i, storage.Change{Action: storage.Insert, Table: outboxTable, Row: &outboxRow{events[i].id, w.tenant.bucket, w.now}})
+	}
+	for i, c := range part {
+		add(i, c.refRows()...)
+	}
+	for i, c := range part {
+		add(i, w.core.indexRows(w, c)...)
+	}
+	return rows, of
+}
+
+func (w *writer) recordRow(c *change) storage.Change {
+	switch {
+	case c.before == nil:
+		return storage.Change{Action: storage.Insert, Table: w.table, Row: c.after}
+	case c.after == nil:
+		return storage.Change{Action: storage.Delete, Table: w.table, Row: c.before, Version: c.before.meta().Version}
+	}
+	cols := append(slices.Clone(c.cols), w.byName["updated"].col)
+	return storage.Change{Action: storage.Update, Table: w.table, Row: c.after, Columns: cols, Version: c.before.meta().Version}
+}
+
+// group returns as many of the changes as surely fit into one write.
+func group(changes []*change) []*change {
+	rows := 0
+	for i, c := range changes {
+		rows += 3 + 2*maxIndexed + len(c.either().meta().Refs)
+		if c.before != nil {
+			rows += len(c.before.meta().Refs)
+		}
+		if rows > storage.MaxChanges && i > 0 {
+			return changes[:i]
+		}
+	}
+	return changes
+}

@@ -1,0 +1,111 @@
+package crm_test
+
+import (
+	"context"
+	"embed"
+	"io/fs"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedcrm/embedcrm/crm"
+	"github.com/embedcrm/embedcrm/crm/crmtest"
+	"github.com/embedcrm/embedcrm/internal/enginetest"
+	"github.com/embedcrm/embedcrm/storage"
+)
+
+// company and deal are kinds of records of a host's own: a struct and two SQL files.
+type company struct {
+	crm.Record
+
+	Name      string   `crm:"required,max=200,fold,sort,search"     json:"name"`
+	Email     string   `crm:"unique,max=254,personal"               json:"email,omitempty"`
+	Country   string   `crm:"max=2"                                 json:"country,omitempty"`
+	ParentID  crm.ID   `crm:"ref=company,tree,as=subsidiaries"      json:"parent_id,omitzero"`
+	Tags      []string `json:"tags,omitempty"`
+	Employees *int64   `json:"employees,omitempty"`
+	VIP       bool     `json:"vip,omitempty"`
+	Founded   crm.Date `json:"founded,omitzero"`
+}
+
+type deal struct {
+	crm.Record
+
+	Name      string         `crm:"required,max=200"                            json:"name"`
+	CompanyID crm.ID         `crm:"ref=company"                                 json:"company_id,omitzero"`
+	Stage     string         `crm:"required,guarded,enum=new|offer|won|lost"    json:"stage"`
+	Amount    crm.Money      `json:"amount"`
+	Cost      crm.Money      `json:"cost"`
+	CloseOn   crm.Date       `crm:"sort"                                        json:"close_on,omitzero"`
+	Closed    time.Time      `json:"closed,omitzero"`
+	Score     int64          `crm:"sort"                                        json:"score"`
+	Notes     map[string]any `crm:"json"                                        json:"notes,omitempty"`
+}
+
+// Validate is the deal's own rule.
+func (d *deal) Validate() error {
+	if d.Stage == "won" && d.Amount.IsZero() {
+		return crm.Invalid("amount", "a won deal has an amount")
+	}
+	return nil
+}
+
+//go:embed testdata/shop
+var shopFiles embed.FS
+
+// shop is a core with both kinds.
+type shop struct {
+	*crmtest.Core
+
+	companies *crm.Kind[company]
+	deals     *crm.Kind[deal]
+}
+
+func (s *shop) define(c *crm.Core) (err error) {
+	files, err := fs.Sub(shopFiles, "testdata/shop")
+	if err != nil {
+		return err
+	}
+	c.AddLine(storage.Line{Name: "shop", Files: files, Needs: map[string]int{"crm": 1}})
+	if s.companies, err = crm.Define(c, crm.Object[company]{Name: "company", Plural: "companies"}); err != nil {
+		return err
+	}
+	s.deals, err = crm.Define(c, crm.Object[deal]{
+		Name: "deal",
+		Initial: func(_ context.Context, w *crm.Write[deal]) error {
+			w.After.Stage = "new"
+			return nil
+		},
+	})
+	return err
+}
+
+// onBoth runs fn on a shop in either engine.
+func onBoth(t *testing.T, fn func(t *testing.T, s *shop)) {
+	t.Helper()
+	t.Parallel()
+	enginetest.Each(t, func(t *testing.T, e enginetest.Engine) {
+		fn(t, newShop(t, e.Store, crm.Config{}))
+	})
+}
+
+func newShop(tb testing.TB, store storage.Store, cfg crm.Config) *shop {
+	tb.Helper()
+	s := &shop{}
+	s.Core = crmtest.On(tb, store, cfg, s.define)
+	return s
+}
+
+// as is a context of a member of tenant acme.
+func as(tb testing.TB, member string) context.Context {
+	tb.Helper()
+	return crm.As(tb.Context(), crm.Actor{Tenant: "acme", Member: member})
+}
+
+func (s *shop) company(tb testing.TB, ctx context.Context, name string) company { //nolint:revive // the test comes first
+	tb.Helper()
+	c, err := s.companies.Create(ctx, company{Name: name})
+	require.NoError(tb, err)
+	return c
+}

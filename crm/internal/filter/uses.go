@@ -1,0 +1,112 @@
+package filter
+
+import "slices"
+
+// Kind is what a name of an expression stands for.
+type Kind uint8
+
+// The kinds of names.
+const (
+	UsesField    Kind = iota + 1 // a field of the record
+	UsesCustom                   // a custom field: custom.name, Name being the name
+	UsesRef                      // a reference, over which a field is named
+	UsesRelation                 // a relation
+)
+
+// Use is a name that an expression depends on.
+type Use struct {
+	Object string // the object whose name it is
+	Kind   Kind
+	Name   string // as the object knows it
+}
+
+// Uses returns what an expression names of an object and of those it leads to, each
+// once, in the order of the text. A name that is not there is an error.
+func (e *Expr) Uses(o Object) ([]Use, error) {
+	u := &uses{}
+	if err := u.condition(e.root, o); err != nil {
+		return nil, err
+	}
+	return u.list, nil
+}
+
+// uses collects the names of an expression.
+type uses struct{ list []Use }
+
+func (u *uses) add(use Use) {
+	if !slices.Contains(u.list, use) {
+		u.list = append(u.list, use)
+	}
+}
+
+func (u *uses) condition(x condition, o Object) error {
+	switch x := x.(type) {
+	case logic:
+		for _, part := range x.list {
+			if err := u.condition(part, o); err != nil {
+				return err
+			}
+		}
+	case negation:
+		return u.condition(x.of, o)
+	case holds:
+		return u.operands(o, x.of)
+	case comparison:
+		return u.operands(o, x.left, x.right)
+	case membership:
+		return u.operands(o, x.left, x.right)
+	case search:
+		return u.operands(o, x.left, x.right)
+	case related:
+		return u.operands(o, x)
+	}
+	return nil
+}
+
+func (u *uses) operands(o Object, list ...operand) error {
+	for _, x := range list {
+		var err error
+		switch x := x.(type) {
+		case path:
+			err = u.path(x, o)
+		case call:
+			err = u.operands(o, x.args...)
+		case related:
+			err = u.related(x, o)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *uses) related(x related, o Object) error {
+	_, of, ok := o.Relation(x.name)
+	if !ok {
+		return &Error{x.at, x.name, o.Name() + " has no relation of this name"}
+	}
+	u.add(Use{o.Name(), UsesRelation, x.name})
+	if x.where == nil {
+		return nil
+	}
+	return u.condition(x.where, of)
+}
+
+func (u *uses) path(p path, o Object) error {
+	t, err := resolve(p, o)
+	if err != nil {
+		return err
+	}
+	names := p.names
+	if t.hop != nil {
+		u.add(Use{o.Name(), UsesRef, names[0]})
+		names = names[1:]
+	}
+	if names[0] == "custom" && len(names) > 1 {
+		u.add(Use{t.object.Name(), UsesCustom, names[1]})
+		return nil
+	}
+	u.add(Use{t.object.Name(), UsesField, names[0]})
+	return nil
+}

@@ -1,0 +1,196 @@
+package crm
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strings"
+	"unsafe"
+
+	"github.com/embedcrm/embedcrm/storage"
+)
+
+// object is a kind of record, as the engine knows it.
+type object struct {
+	core         *Core
+	name, plural string
+	table        *storage.Table
+	fields       []*field
+	byName       map[string]*field
+	columns      []column         // by index of the table's columns
+	specs        []storage.Column // the same, as storage describes them
+	read         []int            // the columns that are read: those not derived
+	recordAt     uintptr          // where Record lies in the struct
+
+	references []*field             // that lead from here to other records
+	relations  map[string]*relation // that lead here, by name
+
+	make     func() (any, unsafe.Pointer) // a new *T
+	validate func(v any) error
+	initial  func(ctx context.Context, c *change) error
+	before   func(ctx context.Context, c *change) error
+	after    func(ctx context.Context, c *change) error
+	rights   bool // its records decide over rights
+}
+
+// relation is a reference seen from its other end.
+type relation struct {
+	name string
+	of   *object // whose records refer
+	by   *field  // with this field
+}
+
+// rec is one record of an object: a struct, seen by column.
+type rec struct {
+	o *object
+	p unsafe.Pointer
+	v any // the same as *T
+}
+
+var _ storage.Row = (*rec)(nil)
+
+func (o *object) newRec() *rec {
+	v, p := o.make()
+	return &rec{o, p, v}
+}
+
+// Value returns column i.
+func (r *rec) Value(i int) any { return r.o.columns[i].get(r.p) }
+
+// Dest returns where column i is put.
+func (r *rec) Dest(i int) any { return r.o.columns[i].dest(r.p) }
+
+func (r *rec) meta() *Record { return at1[Record](r.p, r.o.recordAt) }
+
+// clone returns a copy whose maps and lists are its own.
+func (r *rec) clone() *rec {
+	c := r.o.newRec()
+	for _, i := range r.o.read {
+		put(c.Dest(i), r.Value(i))
+	}
+	c.meta().copyCustom(r.meta())
+	return c
+}
+
+// Object is a kind of record to [Define].
+type Object[T any] struct {
+	// Name is the kind's name, in the singular: lower-case letters, digits and
+	// underscores. Its table is crm_name in SQLite and name in the schema of Postgres.
+	Name string
+	// Plural is what its records are called together; empty: Name and an s.
+	Plural string
+	// Initial gives the guarded fields of a new record the value they begin with. To
+	// create a record with another one takes the right to import.
+	Initial func(ctx context.Context, w *Write[T]) error
+	// BeforeWrite is called before a record is brought to its normal form; it may
+	// change the record, and its error ends the write.
+	BeforeWrite func(ctx context.Context, w *Write[T]) error
+	// AfterWrite is called in the transaction once the record is written; its error
+	// undoes the write.
+	AfterWrite func(ctx context.Context, w *Write[T]) error
+}
+
+// Write is a record being written, as hooks see it. Hooks may run more than once
+// for a call, and must do nothing outside the transaction.
+type Write[T any] struct {
+	// Verb is what is being done.
+	Verb Verb
+	// Event is what history will call it: "deal.updated", "deal.won".
+	Event string
+	// Before is the record as it was; nil when it is created. It must not be changed.
+	Before *T
+	// After is the record as it will be. Once it is written it must not be changed.
+	After *T
+}
+
+// Validator is a record with rules of its own, asked after the rules of its tags
+// held. It returns what [Invalid] returns, or an [InvalidError] of several faults.
+type Validator interface{ Validate() error }
+
+// Define makes a kind of record known to a core, before [Core.Migrate]. A struct
+// that cannot be kept is ErrInvalid, naming the field.
+func Define[T any](c *Core, def Object[T]) (*Kind[T], error) {
+	o := &object{
+		core: c, name: def.Name, plural: def.Plural,
+		byName: map[string]*field{}, relations: map[string]*relation{},
+		make: func() (any, unsafe.Pointer) { v := new(T); return v, unsafe.Pointer(v) }, //nolint:gosec // by column.get alone
+	}
+	if o.plural == "" {
+		o.plural = o.name + "s"
+	}
+	if err := plan(o, reflect.TypeFor[T]()); err != nil {
+		return nil, failed("define", def.Name, ID{}, fmt.Errorf("%w: %s", ErrInvalid, strings.TrimPrefix(err.Error(), "storage: ")))
+	}
+	o.validate = func(v any) error {
+		if x, ok := v.(Validator); ok {
+			return x.Validate()
+		}
+		return nil
+	}
+	o.initial = hook(def.Initial)
+	o.before, o.after = hook(def.BeforeWrite), hook(def.AfterWrite)
+	if err := c.add(o); err != nil {
+		return nil, failed("define", def.Name, ID{}, err)
+	}
+	k := &Kind[T]{}
+	k.o = o
+	return k, nil
+}
+
+func hook[T any](fn func(context.Context, *Write[T]) error) func(context.Context, *change) error {
+	if fn == nil {
+		return nil
+	}
+	return func(ctx context.Context, c *change) error {
+		w := &Write[T]{Verb: c.verb, Event: c.event}
+		if c.before != nil {
+			w.Before, _ = c.before.v.(*T)
+		}
+		if c.after != nil {
+			w.After, _ = c.after.v.(*T)
+		}
+		return fn(ctx, w)
+	}
+}
+
+func (c *Core) add(o *object) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.sealed.Load():
+		return Invalid("name", "kinds of records are defined before Migrate")
+	case c.objects[o.name] != nil:
+		return Invalid("name", "the kind %q is defined already", o.name)
+	}
+	c.objects[o.name] = o
+	c.order = append(c.order, o)
+	return nil
+}
+
+// resolve finds what references lead to, and names them from the other end.
+func (c *Core) resolve() error {
+	for _, o := range c.order {
+		for _, f := range o.fields {
+			if f.ref == "" {
+				continue
+			}
+			f.target = c.objects[f.ref]
+			if f.target == nil {
+				return Invalid(o.name+"."+f.name, "refers to the kind %q, which is not defined: construct its module first", f.ref)
+			}
+			o.references = append(o.references, f)
+			name := f.as
+			switch {
+			case f.kernel: // the owner
+				name = "owned_" + o.plural
+			case name == "":
+				name = o.plural
+			}
+			if f.target.relations[name] != nil || f.target.byName[name] != nil {
+				return Invalid(o.name+"."+f.name, "%s has %q already: name the relation with as=", f.ref, name)
+			}
+			f.target.relations[name] = &relation{name, o, f}
+		}
+	}
+	return nil
+}

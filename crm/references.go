@@ -1,0 +1,289 @@
+package crm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/embedcrm/embedcrm/storage"
+)
+
+// maxTree is how deep a tree of records may be.
+const maxTree = 100
+
+// refTable holds the keys of records in other systems, unique for a kind.
+//
+//nolint:gochecknoglobals // a constant, which an adapter knows by its address
+var refTable = &storage.Table{Name: "ref", Key: []string{"object", "source", "key"}, Columns: []storage.Column{
+	{Name: "object", Kind: storage.Text}, {Name: "source", Kind: storage.Text}, {Name: "key", Kind: storage.Text},
+	{Name: "record_id", Kind: storage.ID},
+}}
+
+// refRows are what a change does to the keys in other systems.
+func (c *change) refRows() (rows []storage.Change) {
+	var was, is Refs
+	if c.before != nil {
+		was = c.before.meta().Refs
+	}
+	if c.after != nil {
+		is = c.after.meta().Refs
+	}
+	if len(was) == 0 && len(is) == 0 {
+		return nil
+	}
+	row := func(refs Refs, source string) storage.Row {
+		return storage.Values{c.o.name, source, refs[source], uuid.UUID(c.either().meta().ID)}
+	}
+	for _, source := range slices.Sorted(maps.Keys(was)) {
+		if was[source] != is[source] {
+			rows = append(rows, storage.Change{Action: storage.Delete, Table: refTable, Row: row(was, source)})
+		}
+	}
+	for _, source := range slices.Sorted(maps.Keys(is)) {
+		if was[source] != is[source] {
+			rows = append(rows, storage.Change{Action: storage.Insert, Table: refTable, Row: row(is, source)})
+		}
+	}
+	return rows
+}
+
+// refTaken says whose key in another system a record wanted.
+func (w *writer) refTaken(ctx context.Context, c *change, cause error) error {
+	for source, key := range c.after.meta().Refs {
+		id, err := w.byRef(ctx, source, key)
+		if err != nil {
+			return err
+		}
+		if !id.IsZero() && id != c.after.meta().ID {
+			conflict := &ConflictError{Field: "refs." + source, Reason: "another record has this key, living or deleted"}
+			n, err := count(ctx, w.core.session(ctx), w.sc.Tenant, w.table, w.access.reading(storage.And{byID(id)}))
+			if err == nil && n > 0 { // else it is none the actor may read
+				conflict.Holder = id
+			}
+			return conflict
+		}
+	}
+	return cause
+}
+
+// byRef returns the record that has a key in another system, or a zero ID.
+func (w *writer) byRef(ctx context.Context, source, key string) (ID, error) {
+	row := storage.Values{nil, nil, nil, uuid.Nil}
+	err := w.core.session(ctx).Read(ctx, w.sc.Tenant, &storage.Query{Table: refTable, Limit: 1, Where: storage.And{
+		storage.Is{Field: storage.F("object"), Op: storage.Eq, Value: w.name},
+		storage.Is{Field: storage.F("source"), Op: storage.Eq, Value: source},
+		storage.Is{Field: storage.F("key"), Op: storage.Eq, Value: key},
+	}}, func() storage.Row { return row })
+	id, _ := row[3].(uuid.UUID)
+	return ID(id), err
+}
+
+// taken says who has a value that must be unique.
+func (w *writer) taken(ctx context.Context, c *change, f *field) error {
+	conflict := &ConflictError{Field: f.name, Reason: "another record has this value"}
+	var holder *rec
+	err := w.core.session(ctx).Read(ctx, w.sc.Tenant, &storage.Query{
+		Table: w.table, Columns: w.read, Limit: 1,
+		Where: w.access.reading(storage.And{living(false), f.equals(c.after)}),
+	}, func() storage.Row {
+		holder = w.newRec()
+		return holder
+	})
+	if err == nil && holder != nil {
+		conflict.Holder = holder.meta().ID
+	}
+	return conflict // whether its holder could be found or not
+}
+
+// equals is the condition that a field has the value it has in r.
+func (f *field) equals(r *rec) storage.Expr {
+	col := f.col
+	if f.foldCol >= 0 {
+		col = f.foldCol
+	}
+	is := storage.Is{Field: storage.F(r.o.specs[col].Name), Op: storage.Eq, Value: r.Value(col)}
+	if f.typ != TypeMoney {
+		return is
+	}
+	return storage.And{is, storage.Is{Field: storage.F(r.o.specs[col+1].Name), Op: storage.Eq, Value: r.Value(col + 1)}}
+}
+
+// verifyReferences holds that what changes refer to is there, lives and may be
+// read. It looks after the write: whoever was about to delete the other record has
+// by then either finished, and is seen, or waits for this transaction.
+func (w *writer) verifyReferences(ctx context.Context, changes []*change) error {
+	type end struct {
+		change int
+		field  *field
+	}
+	wanted := map[*object]map[uuid.UUID][]end{}
+	for i, c := range changes {
+		if c.after == nil || c.event == "deleted" {
+			continue
+		}
+		for _, f := range w.references {
+			id, set := c.after.Value(f.col).(uuid.UUID)
+			if !set || !c.changed(f) && c.event != "restored" || f.name == "owner_id" && w.access.knows(ID(id)) {
+				continue
+			}
+			if wanted[f.target] == nil {
+				wanted[f.target] = map[uuid.UUID][]end{}
+			}
+			wanted[f.target][id] = append(wanted[f.target][id], end{i, f})
+		}
+		for _, ref := range w.customRefs(c) {
+			if wanted[ref.field.target] == nil {
+				wanted[ref.field.target] = map[uuid.UUID][]end{}
+			}
+			wanted[ref.field.target][ref.id] = append(wanted[ref.field.target][ref.id], end{i, ref.field})
+		}
+	}
+	faults := map[int][]Fault{}
+	for target, ids := range wanted {
+		missing, err := w.missing(ctx, target, slices.Collect(maps.Keys(ids)))
+		if err != nil {
+			return err
+		}
+		for _, id := range missing {
+			for _, e := range ids[id] {
+				faults[e.change] = append(faults[e.change], Fault{e.field.name, "refers to no " + target.name + " that lives and that you may read"})
+			}
+		}
+	}
+	for i := range changes {
+		if all := faults[i]; all != nil {
+			slices.SortFunc(all, func(a, b Fault) int { return strings.Compare(a.Field, b.Field) })
+			return at(i, len(changes), &InvalidError{Faults: all})
+		}
+	}
+	return nil
+}
+
+// missing returns which of the ids are no living records the actor may read.
+func (w *writer) missing(ctx context.Context, target *object, ids []uuid.UUID) ([]uuid.UUID, error) {
+	a, err := w.core.access(ctx, w.sc, target)
+	if err != nil {
+		return nil, err
+	}
+	found := map[uuid.UUID]bool{}
+	for part := range slices.Chunk(ids, storage.MaxPage) {
+		values := make([]any, len(part))
+		for i, id := range part {
+			values[i] = id
+		}
+		row := storage.Values(make([]any, len(target.columns)))
+		at := target.byName["id"].col
+		note := func() {
+			if id, ok := row[at].(uuid.UUID); ok {
+				found[id] = true
+			}
+		}
+		err := w.core.session(ctx).Read(ctx, w.sc.Tenant, &storage.Query{
+			Table: target.table, Columns: []int{at}, Limit: len(part),
+			Where: a.reading(storage.And{storage.In{Field: storage.F("id"), Values: values}, living(false)}),
+		}, func() storage.Row { note(); return row })
+		if err != nil {
+			return nil, err
+		}
+		note()
+	}
+	return slices.DeleteFunc(ids, func(id uuid.UUID) bool { return found[id] }), nil
+}
+
+// beforeWrite looks at what other records have to do with a change: none may refer
+// to one that goes, and trees stay trees.
+func (w *writer) beforeWrite(ctx context.Context, changes []*change) error {
+	for i, c := range changes {
+		if c.after == nil || c.event == "deleted" {
+			if err := w.unused(ctx, c); err != nil {
+				return at(i, len(changes), err)
+			}
+			continue
+		}
+		for _, f := range w.references {
+			if !f.tree || !c.changed(f) {
+				continue
+			}
+			if err := w.acyclic(ctx, c, f); err != nil {
+				return at(i, len(changes), err)
+			}
+		}
+	}
+	return nil
+}
+
+// unused refuses that a record goes while others refer to it: for a purge deleted
+// ones too.
+func (w *writer) unused(ctx context.Context, c *change) error {
+	id := uuid.UUID(c.before.meta().ID)
+	for _, name := range slices.Sorted(maps.Keys(w.relations)) {
+		r := w.relations[name]
+		where := storage.And{storage.Is{Field: storage.F(r.by.name), Op: storage.Eq, Value: id}}
+		if c.after != nil {
+			where = append(where, living(false))
+		}
+		n, err := count(ctx, w.core.session(ctx), w.sc.Tenant, r.of.table, where)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			return &ConflictError{Field: name, Reason: fmt.Sprintf("%d %s still refer to it by %s: change or delete them first", n, r.of.plural, r.by.name)}
+		}
+	}
+	return nil
+}
+
+// count returns how many rows satisfy a condition.
+func count(ctx context.Context, s storage.Session, tenant string, t *storage.Table, where storage.Expr) (int64, error) {
+	row := storage.Values{int64(0)}
+	err := s.Aggregate(ctx, tenant, &storage.Aggregate{
+		Table: t, Where: where, Measure: []storage.Measure{{Fn: storage.CountRows}},
+	}, func() storage.Row { return row })
+	n, _ := row[0].(int64)
+	return n, err
+}
+
+// acyclic walks from the new parent to the root, and holds each record on the way,
+// so that of two writers who would close a circle together one waits for the other.
+func (w *writer) acyclic(ctx context.Context, c *change, f *field) error {
+	id, set := c.after.Value(f.col).(uuid.UUID)
+	for depth := 0; set; depth++ {
+		if ID(id) == c.after.meta().ID {
+			return Invalid(f.name, "would make a circle: the record is above itself")
+		}
+		if depth == maxTree {
+			return Invalid(f.name, "would make a tree deeper than %d", maxTree)
+		}
+		row := storage.Values(make([]any, len(w.columns)))
+		err := w.core.session(ctx).Read(ctx, w.sc.Tenant, &storage.Query{
+			Table: w.table, Columns: []int{f.col}, Limit: 1, Lock: w.core.tx(ctx) != nil, Where: byID(ID(id)),
+		}, func() storage.Row { return row })
+		if err != nil {
+			return err
+		}
+		id, set = row[f.col].(uuid.UUID)
+	}
+	return nil
+}
+
+// reason is what is wrong, in the words of a storage error, without what it is
+// wrapped in.
+func reason(err error) string {
+	if known, ok := errors.AsType[*storage.Error](err); ok && known.Reason != "" {
+		return known.Reason
+	}
+	return err.Error()
+}
+
+func idsOf(ids ...ID) []uuid.UUID {
+	list := make([]uuid.UUID, len(ids))
+	for i, id := range ids {
+		list[i] = uuid.UUID(id)
+	}
+	return list
+}

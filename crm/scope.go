@@ -1,0 +1,80 @@
+package crm
+
+import (
+	"context"
+	"time"
+
+	"github.com/embedcrm/embedcrm/storage"
+)
+
+// Actor is who makes a call: a member of a tenant. Both are the host's own keys;
+// the member needs no record of his own before rights are given to him.
+type Actor struct {
+	Tenant string // 1 to 64 bytes of UTF-8
+	Member string // the host's key of its user
+}
+
+// scope is what a context says about a call.
+type scope struct {
+	Actor
+
+	system  bool
+	trusted bool      // the kernel has looked at the rights itself
+	at      time.Time // zero: now
+	cause   string
+}
+
+type scopeKey struct{}
+
+// As returns a context in which calls are the actor's. It replaces the scope of
+// ctx, but not the transaction.
+func As(ctx context.Context, a Actor) context.Context {
+	return context.WithValue(ctx, scopeKey{}, scope{Actor: a})
+}
+
+// System returns a context in which calls are the tenant's own: the host's jobs,
+// with every right. The history names the actor "system".
+func System(ctx context.Context, tenant string) context.Context {
+	return context.WithValue(ctx, scopeKey{}, scope{Actor: Actor{Tenant: tenant}, system: true})
+}
+
+// At returns a context in which what calls do happened at t: created, updated and
+// events say t, and when it was recorded is kept beside. It takes the right to
+// import, and t must not lie in the future. It is for bringing in what happened
+// elsewhere.
+func At(ctx context.Context, t time.Time) context.Context {
+	sc, _ := ctx.Value(scopeKey{}).(scope)
+	sc.at = instant(t)
+	return context.WithValue(ctx, scopeKey{}, sc)
+}
+
+// Because returns a context whose changes name in the history what they were made
+// for, at most 200 bytes: an import, a rule, a ticket.
+func Because(ctx context.Context, cause string) context.Context {
+	sc, _ := ctx.Value(scopeKey{}).(scope)
+	sc.cause = cause
+	return context.WithValue(ctx, scopeKey{}, sc)
+}
+
+// scopeOf returns the scope of a call.
+func scopeOf(ctx context.Context) (scope, error) {
+	sc, ok := ctx.Value(scopeKey{}).(scope)
+	switch {
+	case !ok || sc.Tenant == "" && !sc.system:
+		return scope{}, ErrUnscoped
+	case sc.Member == "" && !sc.system:
+		return scope{}, Invalid("member", "the scope names no member: give Actor.Member, or use crm.System for the host's own work")
+	}
+	if err := storage.CheckTenant(sc.Tenant); err != nil {
+		return scope{}, err
+	}
+	return sc, nil
+}
+
+// actor is how history names who did it.
+func (sc scope) actor() string {
+	if sc.system {
+		return "system"
+	}
+	return "member:" + sc.Member
+}

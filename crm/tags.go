@@ -1,0 +1,69 @@
+package crm
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// tags are the words of a field's crm:"…". They describe and never compute.
+//
+//	required     must have a value: text that is not blank, a date, a reference …
+//	max=200      at most so many characters of text
+//	enum=a|b     one of these texts
+//	ref=customer the id of a record of this kind; the field's name ends in _id
+//	as=payments  the name under which the other kind sees these records; without
+//	             it the plural of this kind
+//	tree         with ref to the own kind: the records form trees, without cycles
+//	guarded      changed only by the verbs of its module
+//	unique       no two living records have the same value
+//	fold         compared without regard to case and accents as fold(field)
+//	sort         lists are sorted by it at any size: there is an index
+//	search       found by its words
+//	personal     says something about a person
+//	json         kept as JSON, and not compared
+type tags struct {
+	required, tree, guarded, unique, fold, sort, search, personal, json bool
+
+	max  int
+	enum []string
+	ref  string
+	as   string
+}
+
+// parseTags reads a tag, and refuses a word it does not know.
+func parseTags(f reflect.StructField) (tags, error) {
+	var t tags
+	text := f.Tag.Get("crm")
+	if text == "" {
+		return t, nil
+	}
+	flags := map[string]*bool{
+		"required": &t.required, "tree": &t.tree, "guarded": &t.guarded, "unique": &t.unique, "fold": &t.fold,
+		"sort": &t.sort, "search": &t.search, "personal": &t.personal, "json": &t.json,
+	}
+	for word := range strings.SplitSeq(text, ",") {
+		key, value, valued := strings.Cut(word, "=")
+		flag := flags[key]
+		switch {
+		case flag != nil && !valued:
+			*flag = true
+		case key == "max" && valued:
+			n, err := strconv.Atoi(value)
+			if err != nil || n < 1 {
+				return t, fmt.Errorf("max is a number above 0, not %q", value)
+			}
+			t.max = n
+		case key == "enum" && value != "":
+			t.enum = strings.Split(value, "|")
+		case key == "ref" && value != "":
+			t.ref = value
+		case key == "as" && value != "":
+			t.as = value
+		default:
+			return t, fmt.Errorf("the tag has no word %q", word)
+		}
+	}
+	return t, nil
+}

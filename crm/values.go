@@ -1,0 +1,171 @@
+package crm
+
+import (
+	"bytes"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/embedcrm/embedcrm/storage"
+)
+
+// put puts a storage value where a column is kept.
+func put(dest, v any) {
+	switch d := dest.(type) {
+	case *string:
+		*d, _ = v.(string)
+	case *int64:
+		*d, _ = v.(int64)
+	case *bool:
+		*d, _ = v.(bool)
+	case *uuid.UUID:
+		*d, _ = v.(uuid.UUID)
+	case *time.Time:
+		*d, _ = v.(time.Time)
+	case *Date:
+		*d, _ = v.(Date)
+	case sql.Scanner:
+		_ = d.Scan(v) // what came out of such a field goes into one
+	}
+}
+
+// copyFrom makes r the same record as from, with maps and lists of its own.
+func (r *rec) copyFrom(from *rec) {
+	for _, i := range r.o.read {
+		put(r.Dest(i), from.Value(i))
+	}
+	r.meta().copyCustom(from.meta())
+}
+
+// columns are where a field is kept.
+func (f *field) columns() []int {
+	if f.typ == TypeMoney {
+		return []int{f.col, f.col + 1}
+	}
+	return []int{f.col}
+}
+
+// clear makes a field absent, or 0.
+func (f *field) clear(r *rec) {
+	for _, i := range f.columns() {
+		put(r.Dest(i), nil)
+	}
+}
+
+// copy gives a field of r the value it has in from.
+func (f *field) copy(r, from *rec) {
+	for _, i := range f.columns() {
+		put(r.Dest(i), from.Value(i))
+	}
+}
+
+// same reports whether a field has the same value in two records.
+func (f *field) same(a, b *rec) bool {
+	for _, i := range f.columns() {
+		if !same(a.Value(i), b.Value(i)) {
+			return false
+		}
+	}
+	return true
+}
+
+// same compares two values of one column.
+func same(a, b any) bool {
+	x, ok := a.(json.RawMessage)
+	if y, both := b.(json.RawMessage); ok && both {
+		return bytes.Equal(x, y)
+	}
+	return (a == nil) == (b == nil) && storage.Compare(a, b) == 0 && !ok
+}
+
+// normalise brings values to the form in which they are kept: text in Unicode's
+// NFC without space around it, times in UTC and whole microseconds, tags each once
+// and in order. Text that is none is a fault.
+func (r *rec) normalise() (faults []Fault) {
+	for _, f := range r.o.fields {
+		if f.kernel {
+			continue
+		}
+		switch d := r.Dest(f.col).(type) {
+		case *string:
+			if f.typ != TypeMoney {
+				*d = strings.TrimSpace(norm.NFC.String(*d))
+			}
+		case *time.Time:
+			if !d.IsZero() {
+				*d = instant(*d)
+			}
+		case *jsonInto:
+			tags, ok := d.into.(*[]string)
+			if !ok {
+				continue
+			}
+			for i, t := range *tags {
+				if (*tags)[i] = strings.TrimSpace(norm.NFC.String(t)); (*tags)[i] == "" {
+					faults = append(faults, Fault{f.name, "has an empty text in it: remove it"})
+				}
+			}
+			slices.Sort(*tags)
+			*tags = slices.Compact(*tags)
+		}
+	}
+	return faults
+}
+
+// maxTags is how many texts a list has at most.
+const maxTags = 500
+
+// check holds a record against its tags, and names every field at fault.
+func (r *rec) check() []Fault {
+	faults := r.meta().Refs.check()
+	for _, f := range r.o.fields {
+		v := r.Value(f.col)
+		if v == nil {
+			if f.required {
+				faults = append(faults, Fault{f.name, "is required"})
+			}
+			continue
+		}
+		if msg := f.fault(v, r); msg != "" {
+			faults = append(faults, Fault{f.name, msg})
+		}
+	}
+	return faults
+}
+
+// fault says what is wrong with a field's value, or nothing.
+func (f *field) fault(v any, r *rec) string {
+	switch v := v.(type) {
+	case string:
+		switch {
+		case f.max > 0 && utf8.RuneCountInString(v) > f.max:
+			return fmt.Sprintf("has %d characters, and %d are allowed", utf8.RuneCountInString(v), f.max)
+		case f.enum != nil && !slices.Contains(f.enum, v):
+			return "is one of " + strings.Join(f.enum, ", ")
+		}
+	case int64:
+		if f.typ == TypeMoney {
+			currency, _ := r.Value(f.col + 1).(string)
+			if err := (Money{Minor: v, Currency: currency}).Valid(); err != nil {
+				return strings.TrimPrefix(err.Error(), "invalid: ")
+			}
+		}
+	case json.RawMessage:
+		var tags []string
+		if f.typ == TypeTags && json.Unmarshal(v, &tags) == nil && len(tags) > maxTags {
+			return fmt.Sprintf("has %d texts, and %d are allowed", len(tags), maxTags)
+		}
+	}
+	// The rest is what any column of the kind asks for.
+	if err := storage.CheckValue(r.o.table, f.col, v); err != nil {
+		return reason(err)
+	}
+	return ""
+}

@@ -1,0 +1,217 @@
+package crm
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/embedcrm/embedcrm/crm/internal/filter"
+	"github.com/embedcrm/embedcrm/storage"
+)
+
+// vocabulary is what an expression may name of an object, as one call sees it: with
+// the tenant's custom fields, and records reached from it under the actor's rights.
+type vocabulary struct {
+	*object
+
+	ctx  context.Context //nolint:containedctx // it lives for one call
+	sc   scope
+	a    *access
+	fail *error // what went wrong on the way to another object
+}
+
+var _ filter.Object = (*vocabulary)(nil)
+
+// Name is the object's.
+func (v *vocabulary) Name() string { return v.object.name }
+
+// Table is where its records are.
+func (v *vocabulary) Table() *storage.Table { return v.table }
+
+// Field finds a field: not those kept as JSON, which are not compared.
+func (v *vocabulary) Field(name string) (filter.Field, bool) {
+	f := v.byName[name]
+	if f == nil {
+		return filter.Field{}, false
+	}
+	out := filter.Field{At: storage.F(v.specs[f.col].Name)}
+	switch f.typ {
+	case TypeText:
+		out.Type = filter.Text
+		if f.foldCol >= 0 {
+			fold := storage.F(v.specs[f.foldCol].Name)
+			out.Fold = &fold
+		}
+	case TypeInt:
+		out.Type = filter.Int
+	case TypeBool:
+		out.Type = filter.Bool
+	case TypeTime:
+		out.Type = filter.Time
+	case TypeDate:
+		out.Type = filter.Date
+	case TypeID:
+		out.Type = filter.ID
+	case TypeTags:
+		out.Type = filter.Tags
+	case TypeMoney:
+		out.Type, out.Currency = filter.Money, storage.F(v.specs[f.col+1].Name)
+	case TypeJSON, TypeDecimal:
+		return filter.Field{}, false
+	}
+	return out, true
+}
+
+// Custom finds a field of the tenant's own.
+func (v *vocabulary) Custom(name string) (filter.Field, bool) {
+	f, ok, err := v.core.customField(v.ctx, v.sc, v.object, name)
+	v.note(err)
+	return f, ok
+}
+
+// Ref finds a reference by the field's name without _id.
+func (v *vocabulary) Ref(name string) (string, filter.Object, bool) {
+	f := v.byName[name+"_id"]
+	if f == nil || f.target == nil {
+		return "", nil, false
+	}
+	return f.name, v.to(f.target), true
+}
+
+// Relation finds the records that refer to this one.
+func (v *vocabulary) Relation(name string) (storage.Rel, filter.Object, bool) {
+	r := v.relations[name]
+	if r == nil {
+		return storage.Rel{}, nil, false
+	}
+	return storage.Rel{Table: r.of.table, Column: r.by.name, Key: "id"}, v.to(r.of), true
+}
+
+// Scope is what a record reached from another one must satisfy: to live, and to be
+// one the actor may read.
+func (v *vocabulary) Scope() storage.Expr {
+	if v.a == nil {
+		return storage.Or{} // the right could not be found out, which ends the call
+	}
+	return v.a.reading(storage.And{living(false)})
+}
+
+func (v *vocabulary) to(o *object) *vocabulary {
+	a, err := v.core.access(v.ctx, v.sc, o)
+	if err == nil {
+		err = a.may(VerbRead)
+	}
+	v.note(err)
+	return &vocabulary{object: o, ctx: v.ctx, sc: v.sc, a: a, fail: v.fail}
+}
+
+func (v *vocabulary) note(err error) {
+	if err != nil && *v.fail == nil {
+		*v.fail = err
+	}
+}
+
+// condition is a filter: an expression and its arguments.
+type condition struct {
+	text string
+	args []any
+}
+
+// Where keeps the records for which an expression of the CRM's language holds, as
+// in "amount > $1 and company.country == 'DE'". Arguments are string, bool, int,
+// int64, Money, Date, time.Time, ID, or for in a []string, []int64 or []ID. Given
+// more than once, all of them must hold. The language is in docs/expressions.md.
+func Where(expression string, args ...any) ListOption {
+	return func(o *listOptions) { o.where = append(o.where, condition{expression, args}) }
+}
+
+// compile turns a condition into storage's for one call. Fields the actor may not
+// read must not be named, here or in the records it leads to.
+func (r *reader) compile(ctx context.Context, c condition) (storage.Expr, error) {
+	x, err := filter.Parse(c.text)
+	if err != nil {
+		return nil, err
+	}
+	var fail error
+	v := &vocabulary{object: r.object, ctx: ctx, sc: r.sc, a: r.access, fail: &fail}
+	uses, err := x.Uses(v)
+	if fail != nil {
+		return nil, fail
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range uses {
+		if err := r.mayName(ctx, u); err != nil {
+			return nil, err
+		}
+	}
+	args := make([]any, len(c.args))
+	for i, a := range c.args {
+		args[i] = argument(a)
+	}
+	out, err := x.Compile(v, args, r.env())
+	if fail != nil {
+		return nil, fail
+	}
+	return out, err
+}
+
+// mayName is nil if the actor may read what an expression names.
+func (r *reader) mayName(ctx context.Context, u filter.Use) error {
+	o, a := r.object, r.access
+	if u.Object != r.object.name {
+		o = r.core.objects[u.Object]
+		var err error
+		if a, err = r.core.access(ctx, r.sc, o); err != nil {
+			return err
+		}
+	}
+	switch u.Kind {
+	case filter.UsesField:
+		return a.readable(u.Name)
+	case filter.UsesCustom:
+		return a.readable("custom." + u.Name)
+	case filter.UsesRef:
+		return a.readable(strings.TrimSuffix(u.Name, "_id") + "_id")
+	case filter.UsesRelation:
+		by := o.relations[u.Name]
+		of, err := r.core.access(ctx, r.sc, by.of)
+		if err != nil {
+			return err
+		}
+		return of.readable(by.by.name)
+	}
+	return fmt.Errorf("crm: an expression uses %v", u.Kind)
+}
+
+// env is what expressions take from the call.
+func (r *reader) env() filter.Env {
+	return filter.Env{
+		Now: r.core.now(), Zone: time.UTC, Me: uuid.UUID(r.access.me), Fold: Fold,
+		Money: func(amount, currency string) (int64, error) {
+			m, err := ParseAmount(amount, currency)
+			return m.Minor, err
+		},
+	}
+}
+
+// argument is a caller's argument as the language takes it.
+func argument(a any) any {
+	switch a := a.(type) {
+	case ID:
+		return uuid.UUID(a)
+	case Money:
+		return filter.Amount{Minor: a.Minor, Currency: a.Currency}
+	case []ID:
+		ids := make([]uuid.UUID, len(a))
+		for i, id := range a {
+			ids[i] = uuid.UUID(id)
+		}
+		return ids
+	}
+	return a
+}

@@ -1,0 +1,491 @@
+package crm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/embedcrm/embedcrm/storage"
+)
+
+// change is one record on its way through a write.
+type change struct {
+	o      *object
+	verb   Verb
+	event  string // what history calls it, without the object's name
+	before *rec   // nil when it is created
+	after  *rec   // nil when it is purged
+	forced bool   // an event even if no field changed
+	cols   []int  // the columns in which after differs from before
+}
+
+// writer is one call that writes records of one object: what was found out for it
+// once, and the way each record takes.
+type writer struct {
+	*object
+
+	sc     scope
+	tenant *tenant
+	access *access
+	now    time.Time // when it is recorded
+	at     time.Time // when it happened
+	custom *fieldSet // the tenant's own fields and rules
+
+	warnings []Warning // what rules said of the records
+}
+
+// writer begins a call: scope, tenant, the right to the verb.
+func (o *object) writer(ctx context.Context, verb Verb) (*writer, error) {
+	sc, err := scopeOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.core.ready(); err != nil {
+		return nil, err
+	}
+	w := &writer{object: o, sc: sc, now: o.core.now()}
+	w.at = w.now
+	if w.access, err = o.core.access(ctx, sc, o); err != nil {
+		return nil, err
+	}
+	if err := w.access.may(verb); err != nil {
+		return nil, err
+	}
+	if !sc.at.IsZero() {
+		if err := w.access.may(VerbImport); err != nil {
+			return nil, err
+		}
+		if sc.at.After(w.now) {
+			return nil, Invalid("at", "what has not happened yet cannot be recorded: the time lies in the future")
+		}
+		w.at = sc.at
+	}
+	if len(sc.cause) > 200 {
+		return nil, Invalid("cause", "has %d bytes, and 200 are allowed", len(sc.cause))
+	}
+	if w.custom, err = o.core.fieldsOf(ctx, sc.Tenant, o); err != nil {
+		return nil, err
+	}
+	w.tenant, err = o.core.Tenants.forWrite(ctx, sc.Tenant)
+	return w, err
+}
+
+// call runs one call that writes. Within a transaction it is a savepoint, so that
+// the transaction goes on when the call fails; where it needs one it begins one;
+// else its one statement group is all there is.
+func (o *object) call(ctx context.Context, needs bool, fn func(context.Context) error) error {
+	var err error
+	if needs || o.core.tx(ctx) != nil {
+		err = o.core.atomic(ctx, fn)
+	} else {
+		err = fn(ctx)
+	}
+	if r, ok := errors.AsType[*refusal](err); ok {
+		return r.explain(ctx)
+	}
+	return err
+}
+
+// hooks reports whether the object has hooks, which share the write's transaction.
+func (o *object) hooks() bool { return o.before != nil || o.after != nil || o.initial != nil }
+
+func (o *object) create(ctx context.Context, recs []*rec) error {
+	if len(recs) == 0 {
+		return nil
+	}
+	given := make([]*rec, len(recs)) // a second try begins with what the caller gave
+	for i, r := range recs {
+		given[i] = r.clone()
+	}
+	return o.call(ctx, o.hooks(), func(ctx context.Context) error {
+		w, err := o.writer(ctx, VerbCreate)
+		if err != nil {
+			return err
+		}
+		changes := make([]*change, len(recs))
+		for i, r := range recs {
+			r.copyFrom(given[i])
+			changes[i] = &change{o: o, verb: VerbCreate, event: "created", after: r}
+			if err := w.prepare(ctx, changes[i]); err != nil {
+				return at(i, len(recs), err)
+			}
+		}
+		if err := w.write(ctx, changes); err != nil {
+			return err
+		}
+		for _, r := range recs {
+			w.access.mask(r)
+		}
+		return nil
+	})
+}
+
+// at says which record of several an error is about.
+func at(i, of int, err error) error {
+	if of == 1 || err == nil {
+		return err
+	}
+	return fmt.Errorf("record %d: %w", i, err)
+}
+
+// optimistic is how often an update outside a transaction is tried without locking
+// the record.
+const optimistic = 3
+
+// update changes one record by fn. Outside a transaction the record is read, then
+// written at the version read; who loses that race a few times locks it.
+func (o *object) update(ctx context.Context, id ID, event string, fn func(*rec) error, opts []WriteOption) (*rec, error) {
+	var kept *rec
+	once := func(ctx context.Context) (err error) {
+		kept, err = o.updateOnce(ctx, id, event, fn, opts)
+		return err
+	}
+	tries := optimistic
+	if o.core.tx(ctx) != nil {
+		tries = 0
+	}
+	for range tries {
+		err := o.call(ctx, o.hooks(), once)
+		if !raced(err) {
+			return kept, done(err, &kept)
+		}
+	}
+	return kept, done(o.call(ctx, true, once), &kept)
+}
+
+// done leaves no record where there is an error.
+func done(err error, kept **rec) error {
+	if err != nil {
+		*kept = nil
+	}
+	return err
+}
+
+func (o *object) updateOnce(ctx context.Context, id ID, event string, fn func(*rec) error, opts []WriteOption) (*rec, error) {
+	w, err := o.writer(ctx, VerbUpdate)
+	if err != nil {
+		return nil, err
+	}
+	before, err := w.load(ctx, id, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.access.mayWrite(ctx, VerbUpdate, before); err != nil {
+		return nil, err
+	}
+	if err := writeOptionsOf(opts).check(before); err != nil {
+		return nil, err
+	}
+	after := before.clone()
+	if event == "" { // a verb of the module computes with all there is
+		w.access.mask(after)
+	}
+	seen := after.clone()
+	if err := fn(after); err != nil {
+		return nil, err
+	}
+	if err := w.access.unmask(before, seen, after); err != nil {
+		return nil, err
+	}
+	c := &change{o: o, verb: VerbUpdate, event: event, before: before, after: after, forced: event != ""}
+	if event == "" {
+		c.event = "updated"
+	}
+	if err := w.prepare(ctx, c); err != nil {
+		return nil, err
+	}
+	if c.empty() { // the version it was stamped with is not to be
+		after = before
+	} else if err := w.write(ctx, []*change{c}); err != nil {
+		return nil, err
+	}
+	w.access.mask(after)
+	return after, nil
+}
+
+// load reads a record under the read right, as it is when nobody else may change
+// it, if in a transaction.
+func (w *writer) load(ctx context.Context, id ID, deleted bool) (*rec, error) {
+	var found *rec
+	q := &storage.Query{
+		Table: w.table, Columns: w.read, Limit: 1, Lock: w.core.tx(ctx) != nil,
+		Where: w.access.reading(storage.And{byID(id), living(deleted)}),
+	}
+	err := w.core.session(ctx).Read(ctx, w.sc.Tenant, q, func() storage.Row {
+		found = w.newRec()
+		return found
+	})
+	if err == nil && found == nil {
+		err = ErrNotFound
+	}
+	if err == nil {
+		w.custom.show(found)
+	}
+	return found, err
+}
+
+func byID(id ID) storage.Expr {
+	return storage.Is{Field: storage.F("id"), Op: storage.Eq, Value: uuid.UUID(id)}
+}
+
+// living is the condition that a record was not deleted, or that it was.
+func living(deleted bool) storage.Expr {
+	gone := storage.Absent{Field: storage.F("deleted")}
+	if deleted {
+		return storage.Not{Expr: gone}
+	}
+	return gone
+}
+
+// prepare brings a record to the form in which it is kept, and holds it against all
+// rules that can be looked at without the database.
+func (w *writer) prepare(ctx context.Context, c *change) error {
+	if c.after == nil {
+		return nil
+	}
+	if c.before == nil {
+		if err := w.access.mayGive(c.after); err != nil {
+			return err
+		}
+	}
+	if err := w.initial(ctx, c); err != nil {
+		return err
+	}
+	if w.before != nil {
+		if err := w.before(ctx, c); err != nil {
+			return err
+		}
+	}
+	w.stamp(c)
+	var faults []Fault
+	if c.verb == VerbCreate || c.verb == VerbUpdate {
+		faults = c.after.normalise()
+	}
+	faults = append(faults, w.customValues(c)...)
+	c.diff()
+	if err := w.access.mayChange(ctx, c); err != nil {
+		return err
+	}
+	faults = append(faults, c.guarded()...)
+	faults = append(faults, c.after.check()...)
+	if len(faults) == 0 {
+		err := w.validate(c.after.v)
+		found, ours := faultsOf(err)
+		if err != nil && !ours {
+			return err
+		}
+		faults = found
+	}
+	if len(faults) == 0 {
+		faults = w.core.customRules(ctx, w, c)
+	}
+	if len(faults) > 0 {
+		return &InvalidError{Faults: faults}
+	}
+	return nil
+}
+
+// initial gives guarded fields of a new record their first value. Another than that
+// takes the right to import.
+func (w *writer) initial(ctx context.Context, c *change) error {
+	if c.before != nil || w.object.initial == nil {
+		return nil
+	}
+	first := c.after.clone()
+	for _, f := range w.fields {
+		if f.tags.guarded {
+			f.clear(first)
+		}
+	}
+	if err := w.object.initial(ctx, &change{o: c.o, verb: c.verb, event: c.event, after: first}); err != nil {
+		return err
+	}
+	for _, f := range w.fields {
+		switch {
+		case !f.tags.guarded:
+		case c.after.Value(f.col) == nil:
+			f.copy(c.after, first)
+		case !f.same(c.after, first) && w.access.may(VerbImport) != nil:
+			return forbidden("%s: to create it in another than the initial state takes the right to import", f.name)
+		}
+	}
+	return nil
+}
+
+// stamp sets what the kernel alone writes.
+func (w *writer) stamp(c *change) {
+	m := c.after.meta()
+	if c.before == nil {
+		if m.ID.IsZero() {
+			m.ID = w.core.ids.next(w.now)
+		}
+		if m.OwnerID.IsZero() {
+			m.OwnerID = w.access.owner()
+		}
+		m.Version, m.Created, m.Updated, m.Deleted = 1, w.at, w.at, time.Time{}
+		return
+	}
+	was := c.before.meta()
+	m.ID, m.Created, m.Version = was.ID, was.Created, was.Version+1
+	if m.Updated = w.at; m.Updated.Before(was.Updated) {
+		m.Updated = was.Updated
+	}
+	switch c.event {
+	case "deleted":
+		m.Deleted = m.Updated
+	case "restored":
+		m.Deleted = time.Time{}
+	default:
+		m.Deleted = was.Deleted
+	}
+}
+
+// diff finds the columns that changed, the kernel's own stamps aside.
+func (c *change) diff() {
+	c.cols = c.cols[:0]
+	for i := range c.o.columns {
+		switch c.o.specs[i].Name {
+		case "id", "version", "created", "updated":
+			continue
+		}
+		now := c.after.Value(i)
+		if c.before == nil && now != nil || c.before != nil && !same(c.before.Value(i), now) {
+			c.cols = append(c.cols, i)
+		}
+	}
+}
+
+// empty reports whether there is nothing to write.
+func (c *change) empty() bool {
+	return c.before != nil && c.after != nil && len(c.cols) == 0 && !c.forced
+}
+
+// changed reports whether a field changed.
+func (c *change) changed(f *field) bool {
+	return slices.Contains(c.cols, f.col) || f.typ == TypeMoney && slices.Contains(c.cols, f.col+1)
+}
+
+// guarded finds the fields that changed and belong to the verbs of a module.
+func (c *change) guarded() (faults []Fault) {
+	if c.before == nil || c.forced {
+		return nil
+	}
+	for _, f := range c.o.fields {
+		if f.tags.guarded && c.changed(f) {
+			faults = append(faults, Fault{f.name, "is changed by its own verbs alone"})
+		}
+	}
+	return faults
+}
+
+// write writes changes that were prepared, with all that goes with them, as one.
+func (w *writer) write(ctx context.Context, changes []*change) error {
+	if w.core.tx(ctx) != nil || !w.needsTx(changes) {
+		return w.writeIn(ctx, changes)
+	}
+	return w.core.atomic(ctx, func(ctx context.Context) error { return w.writeIn(ctx, changes) })
+}
+
+// needsTx reports whether changes take more than one statement group.
+func (w *writer) needsTx(changes []*change) bool {
+	if w.after != nil || w.rights || len(changes) > 1 && len(group(changes)) < len(changes) {
+		return true
+	}
+	for _, c := range changes {
+		if c.after == nil || c.event == "deleted" {
+			return true
+		}
+		for _, f := range w.references {
+			id, set := c.after.Value(f.col).(uuid.UUID)
+			if set && c.changed(f) && !(f.name == "owner_id" && w.access.knows(ID(id))) {
+				return true
+			}
+		}
+		if len(w.customRefs(c)) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *writer) writeIn(ctx context.Context, changes []*change) error {
+	if err := w.beforeWrite(ctx, changes); err != nil {
+		return err
+	}
+	for rest := changes; len(rest) > 0; {
+		part := group(rest)
+		rows, of := w.rows(part)
+		if err := w.core.session(ctx).Write(ctx, w.sc.Tenant, rows); err != nil {
+			return &refusal{w, part, of, err}
+		}
+		rest = rest[len(part):]
+	}
+	if err := w.verifyReferences(ctx, changes); err != nil {
+		return err
+	}
+	if err := w.rightsWritten(ctx, changes); err != nil {
+		return err
+	}
+	if w.after != nil {
+		for i, c := range changes {
+			if err := w.after(ctx, c); err != nil {
+				return at(i, len(changes), err)
+			}
+		}
+	}
+	w.warn(ctx, changes)
+	return nil
+}
+
+// refusal is what a database answered to a write. What it means is found out once
+// the scope in which it failed is left, since nothing can be asked there any more.
+type refusal struct {
+	w    *writer
+	part []*change
+	of   []int // for each row that was written the index of its change
+	err  error
+}
+
+func (r *refusal) Error() string { return r.err.Error() }
+func (r *refusal) Unwrap() error { return r.err }
+
+// explain says in the record's terms what the database refused.
+func (r *refusal) explain(ctx context.Context) error {
+	w := r.w
+	known, ok := errors.AsType[*storage.Error](r.err)
+	if !ok || !errors.Is(r.err, ErrConflict) {
+		return r.err
+	}
+	i := 0
+	if known.Change >= 0 && known.Change < len(r.of) {
+		i = r.of[known.Change]
+	}
+	c, of := r.part[i], len(r.part)
+	switch {
+	case known.Table == w.table.Name && known.Field == "version":
+		return &ConflictError{Field: "version", Reason: "another writer changed the record first: read it again", raced: true}
+	case c.after == nil:
+		return r.err
+	case known.Table == refTable.Name:
+		return at(i, of, w.refTaken(ctx, c, r.err))
+	case known.Table == indexTable.Name:
+		return w.customTaken(ctx, r.part, i)
+	case known.Field == "id", known.Table == eventTable.Name && c.before == nil: // its history is there
+		return at(i, of, &ConflictError{Field: "id", Holder: c.after.meta().ID, Reason: "a record with this id exists"})
+	}
+	col := w.table.Index(known.Field)
+	for _, f := range w.fields {
+		if f.unique && col >= 0 && (col == f.col || col == f.foldCol) {
+			return at(i, of, w.taken(ctx, c, f))
+		}
+	}
+	// What is left is a reference, whose field not every database names.
+	if found := w.verifyReferences(ctx, r.part); found != nil {
+		return found
+	}
+	return r.err
+}
