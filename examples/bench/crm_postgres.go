@@ -33,8 +33,8 @@ const (
 	selectTeam    = `SELECT ` + buyerColumns + livingBuyer + ` AND owner_id = ANY($3)` + buyerPage + `$2`
 	countScored   = `SELECT count(*)` + livingBuyer + ` AND stage = $2 AND score >= $3`
 	countReferred = `SELECT count(*)` + livingBuyer + ` AND referrer_id = $2`
-	countNumbered = `SELECT count(*)` + livingBuyer + ` AND EXISTS (SELECT 1 FROM ` + schemaName + `.field_index AS i
-		WHERE i.tenant = $1 AND i.record_id = customer.id AND i.object = 'customer' AND i.field = 'number' AND i.int_value = $2)`
+	countNumbered = `SELECT count(*)` + livingBuyer + ` AND id IN (SELECT record_id FROM ` + schemaName + `.field_index
+		WHERE tenant = $1 AND object = 'customer' AND field = 'number' AND int_value = $2)`
 	selectByEmail  = `SELECT id` + livingBuyer + ` AND email = $2 LIMIT 1`
 	selectReferrer = `SELECT id` + livingBuyer + ` AND id = $2 LIMIT 1`
 

@@ -57,8 +57,8 @@ func newCRMBySQLite(ctx context.Context, h *hand) (*crmBySQLite, error) {
 			VALUES (?, ?, 'customer', ?, ?, ?, ?, ?, ?, ?)`: &b.insertEvent,
 		`INSERT INTO crm_outbox (tenant, id, version, bucket, due) VALUES (?, ?, 1, ?, ?)`:                                 &b.insertMessage,
 		`INSERT INTO crm_field_index (tenant, object, record_id, field, int_value) VALUES (?, 'customer', ?, 'number', ?)`: &b.insertIndex,
-		`SELECT count(*) FROM crm_customer AS c WHERE tenant = ? AND deleted IS NULL AND EXISTS (SELECT 1 FROM crm_field_index AS i
-			WHERE i.tenant = ? AND i.record_id = c.id AND i.object = 'customer' AND i.field = 'number' AND i.int_value = ?)`: &b.countNumbered,
+		`SELECT count(*)` + living + ` AND id IN (SELECT record_id FROM crm_field_index
+			WHERE tenant = ? AND object = 'customer' AND field = 'number' AND int_value = ?)`: &b.countNumbered,
 	} {
 		var err error
 		if *into, err = b.db.PrepareContext(ctx, text); err != nil {
