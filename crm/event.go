@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -101,13 +102,12 @@ func (c *change) either() *rec {
 // changes is what changed, as {"name":[before, after]}: null is absent. A custom
 // field is custom.name. What was created has all it set, what was purged nothing.
 func (c *change) changes() json.RawMessage {
-	b := append(make([]byte, 0, 256), '{')
-	add := func(name string, before, after []byte) {
+	b := append(make([]byte, 0, 512), '{')
+	begin := func(name string) {
 		if len(b) > 1 {
 			b = append(b, ',')
 		}
 		b = append(strconv.AppendQuote(b, name), ':', '[') // names are plain
-		b = append(append(append(append(b, before...), ','), after...), ']')
 	}
 	if c.after == nil {
 		return append(b, '}')
@@ -120,45 +120,58 @@ func (c *change) changes() json.RawMessage {
 			if c.before != nil {
 				was = c.before.meta().Custom
 			}
-			eachCustom(was, c.after.meta().Custom, add)
+			eachCustom(was, c.after.meta().Custom, func(name string, before, after []byte) {
+				begin(name)
+				b = append(append(append(append(b, before...), ','), after...), ']')
+			})
 		default:
-			add(f.name, f.marshal(c.before), f.marshal(c.after))
+			begin(f.name)
+			b = append(f.marshal(b, c.before), ',')
+			b = append(f.marshal(b, c.after), ']')
 		}
 	}
 	return append(b, '}')
 }
 
-// marshal is a field's value as its Go type marshals, or null.
-func (f *field) marshal(r *rec) []byte {
+// marshal appends a field's value as its Go type marshals, or null.
+func (f *field) marshal(b []byte, r *rec) []byte {
 	if r == nil {
-		return []byte("null")
+		return append(b, "null"...)
 	}
 	v := r.Value(f.col)
 	if f.typ == TypeMoney && v != nil {
 		minor, _ := v.(int64)
 		currency, _ := r.Value(f.col + 1).(string)
-		return canonical(Money{Minor: minor, Currency: currency})
+		return append(b, canonical(Money{Minor: minor, Currency: currency})...)
 	}
-	return valueJSON(v)
-}
-
-// valueJSON is a storage value as JSON.
-func valueJSON(v any) []byte {
 	switch v := v.(type) {
 	case nil:
-		return []byte("null")
+		return append(b, "null"...)
 	case int64:
-		return strconv.AppendInt(nil, v, 10)
+		return strconv.AppendInt(b, v, 10)
 	case bool:
-		return strconv.AppendBool(nil, v)
+		return strconv.AppendBool(b, v)
+	case string:
+		return appendText(b, v)
 	case json.RawMessage:
-		return v
+		return append(b, v...)
 	case uuid.UUID:
-		return append(append([]byte{'"'}, v.String()...), '"')
+		return append(append(append(b, '"'), v.String()...), '"')
 	case time.Time:
-		return append(v.AppendFormat([]byte{'"'}, time.RFC3339Nano), '"')
+		return append(v.AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
 	}
-	return canonical(v)
+	return append(b, canonical(v)...)
+}
+
+// appendText appends a text as JSON, as encoding/json does, and quicker where
+// nothing has to be escaped.
+func appendText(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return append(b, canonical(s)...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
 }
 
 // rows returns the rows of changes, and for each the index of its change. Rows of

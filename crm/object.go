@@ -20,12 +20,14 @@ type object struct {
 	columns      []column         // by index of the table's columns
 	specs        []storage.Column // the same, as storage describes them
 	read         []int            // the columns that are read: those not derived
+	deep         []int            // the columns whose values a copy of the struct would share
 	recordAt     uintptr          // where Record lies in the struct
 
 	references []*field             // that lead from here to other records
 	relations  map[string]*relation // that lead here, by name
 
-	make     func() (any, unsafe.Pointer) // a new *T
+	make     func() (any, unsafe.Pointer)  // a new *T
+	assign   func(to, from unsafe.Pointer) // *to = *from
 	validate func(v any) error
 	initial  func(ctx context.Context, c *change) error
 	before   func(ctx context.Context, c *change) error
@@ -62,14 +64,21 @@ func (r *rec) Dest(i int) any { return r.o.columns[i].dest(r.p) }
 
 func (r *rec) meta() *Record { return at1[Record](r.p, r.o.recordAt) }
 
-// clone returns a copy whose maps and lists are its own.
+// clone returns a copy whose maps, lists and pointers are its own.
 func (r *rec) clone() *rec {
 	c := r.o.newRec()
-	for _, i := range r.o.read {
-		put(c.Dest(i), r.Value(i))
-	}
-	c.meta().copyCustom(r.meta())
+	c.copyFrom(r)
 	return c
+}
+
+// copyFrom makes r the same record as from, with maps, lists and pointers of its
+// own.
+func (r *rec) copyFrom(from *rec) {
+	r.o.assign(r.p, from.p)
+	for _, i := range r.o.deep {
+		put(r.Dest(i), from.Value(i))
+	}
+	r.meta().copyCustom(from.meta())
 }
 
 // Object is a kind of record to [Define].
@@ -115,6 +124,7 @@ func Define[T any](c *Core, def Object[T]) (*Kind[T], error) {
 		byName: map[string]*field{}, relations: map[string]*relation{},
 		make: func() (any, unsafe.Pointer) { v := new(T); return v, unsafe.Pointer(v) }, //nolint:gosec // by column.get alone
 	}
+	o.assign = func(to, from unsafe.Pointer) { *(*T)(to) = *(*T)(from) }
 	if o.plural == "" {
 		o.plural = o.name + "s"
 	}

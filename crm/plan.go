@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 	"unsafe"
@@ -60,6 +61,7 @@ type column struct {
 	field *field
 	get   func(p unsafe.Pointer) any // the storage value, nil when absent
 	dest  func(p unsafe.Pointer) any // nil for a column that is derived
+	stamp bool                       // set by the write itself, and no change of its own
 }
 
 // planner reads a struct into an object.
@@ -85,10 +87,20 @@ func plan(o *object, t reflect.Type) error {
 		cols = append(cols, o.specs[i])
 		if o.columns[i].dest != nil {
 			o.read = append(o.read, i)
+			if shares(o.columns[i].field, o.specs[i].Kind) {
+				o.deep = append(o.deep, i)
+			}
 		}
 	}
 	o.table = &storage.Table{Name: o.name, Key: []string{"id"}, Version: "version", Columns: cols}
 	return o.table.Check()
+}
+
+// shares reports whether a field leads to its value, so that a copy of the struct
+// would be the same value. Custom values are copied by themselves.
+func shares(f *field, k storage.Kind) bool {
+	pointer := f.null && (f.typ == TypeInt || f.typ == TypeBool)
+	return k == storage.JSON && f.name != "custom" || pointer
 }
 
 //nolint:gochecknoglobals // types are constants
@@ -175,6 +187,7 @@ func (p planner) field(sf reflect.StructField, at uintptr, kernel bool) error {
 }
 
 func (p planner) add(name string, kind storage.Kind, null bool, c column) {
+	c.stamp = c.field.kernel && slices.Contains([]string{"id", "version", "created", "updated"}, name)
 	p.o.columns = append(p.o.columns, c)
 	p.o.specs = append(p.o.specs, storage.Column{Name: name, Kind: kind, Null: null})
 }

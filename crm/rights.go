@@ -431,13 +431,19 @@ func (a *access) mask(r *rec) {
 	}
 }
 
+// closes reports whether there may be fields the actor does not read or write.
+func (a *access) closes() bool {
+	if a.all {
+		return false
+	}
+	p, err := a.permit(VerbUpdate)
+	return err != nil || len(p.closed) > 0 || len(a.read.closed) > 0
+}
+
 // unmask gives back what mask removed for the actor's function, and refuses that he
 // changed what he may not read or write: before is the record, seen what he was
 // given, after what he made of it.
 func (a *access) unmask(before, seen, after *rec) error {
-	if a.all {
-		return nil
-	}
 	p, err := a.permit(VerbUpdate)
 	if err != nil || len(p.closed) == 0 && len(a.read.closed) == 0 {
 		return err

@@ -36,14 +36,6 @@ func put(dest, v any) {
 	}
 }
 
-// copyFrom makes r the same record as from, with maps and lists of its own.
-func (r *rec) copyFrom(from *rec) {
-	for _, i := range r.o.read {
-		put(r.Dest(i), from.Value(i))
-	}
-	r.meta().copyCustom(from.meta())
-}
-
 // columns are where a field is kept.
 func (f *field) columns() []int {
 	if f.typ == TypeMoney {
@@ -107,6 +99,7 @@ func (r *rec) normalise() (faults []Fault) {
 			if !ok {
 				continue
 			}
+			*tags = slices.Clone(*tags) // the caller's own stay as they are
 			for i, t := range *tags {
 				if (*tags)[i] = strings.TrimSpace(norm.NFC.String(t)); (*tags)[i] == "" {
 					faults = append(faults, Fault{f.name, "has an empty text in it: remove it"})

@@ -97,9 +97,12 @@ func (o *object) create(ctx context.Context, recs []*rec) error {
 	if len(recs) == 0 {
 		return nil
 	}
-	given := make([]*rec, len(recs)) // a second try begins with what the caller gave
-	for i, r := range recs {
-		given[i] = r.clone()
+	var given []*rec // a second try begins with what the caller gave
+	if o.hooks() {
+		given = make([]*rec, len(recs))
+		for i, r := range recs {
+			given[i] = r.clone()
+		}
 	}
 	return o.call(ctx, o.hooks(), func(ctx context.Context) error {
 		w, err := o.writer(ctx, VerbCreate)
@@ -108,7 +111,9 @@ func (o *object) create(ctx context.Context, recs []*rec) error {
 		}
 		changes := make([]*change, len(recs))
 		for i, r := range recs {
-			r.copyFrom(given[i])
+			if given != nil {
+				r.copyFrom(given[i])
+			}
 			changes[i] = &change{o: o, verb: VerbCreate, event: "created", after: r}
 			if err := w.prepare(ctx, changes[i]); err != nil {
 				return at(i, len(recs), err)
@@ -184,12 +189,17 @@ func (o *object) updateOnce(ctx context.Context, id ID, event string, fn func(*r
 	if event == "" { // a verb of the module computes with all there is
 		w.access.mask(after)
 	}
-	seen := after.clone()
+	var seen *rec
+	if w.access.closes() {
+		seen = after.clone()
+	}
 	if err := fn(after); err != nil {
 		return nil, err
 	}
-	if err := w.access.unmask(before, seen, after); err != nil {
-		return nil, err
+	if seen != nil {
+		if err := w.access.unmask(before, seen, after); err != nil {
+			return nil, err
+		}
 	}
 	c := &change{o: o, verb: VerbUpdate, event: event, before: before, after: after, forced: event != ""}
 	if event == "" {
@@ -344,17 +354,22 @@ func (w *writer) stamp(c *change) {
 	}
 }
 
-// diff finds the columns that changed, the kernel's own stamps aside.
+// diff finds the columns that changed, the kernel's own stamps aside. A derived
+// column changed with the one it is derived from, which stands before it.
 func (c *change) diff() {
 	c.cols = c.cols[:0]
 	for i := range c.o.columns {
-		switch c.o.specs[i].Name {
-		case "id", "version", "created", "updated":
-			continue
-		}
-		now := c.after.Value(i)
-		if c.before == nil && now != nil || c.before != nil && !same(c.before.Value(i), now) {
-			c.cols = append(c.cols, i)
+		switch column := &c.o.columns[i]; {
+		case column.stamp:
+		case column.dest == nil:
+			if slices.Contains(c.cols, column.field.col) {
+				c.cols = append(c.cols, i)
+			}
+		default:
+			now := c.after.Value(i)
+			if c.before == nil && now != nil || c.before != nil && !same(c.before.Value(i), now) {
+				c.cols = append(c.cols, i)
+			}
 		}
 	}
 }
