@@ -109,13 +109,13 @@ func (c *Core) define(fields []*CustomField, rules []*Rule) definitions {
 		}
 	}
 	for _, s := range all {
-		s.finish(c)
+		s.finish()
 	}
 	return all
 }
 
 // finish sorts a set and reads its expressions, for which it must be complete.
-func (s *fieldSet) finish(c *Core) {
+func (s *fieldSet) finish() {
 	slices.SortFunc(s.list, func(a, b *customField) int {
 		return cmp.Or(cmp.Compare(a.Position, b.Position), cmp.Compare(a.Name, b.Name))
 	})
@@ -125,11 +125,11 @@ func (s *fieldSet) finish(c *Core) {
 			s.promoted = append(s.promoted, f)
 		}
 		if f.Type == FieldFormula {
-			f.formula, f.err = s.compileFormula(c, f.Formula)
+			f.formula, f.err = s.compileFormula(f.Formula)
 		}
 	}
 	for _, r := range s.rules {
-		r.parse(s, c)
+		r.parse(s)
 	}
 }
 
@@ -249,7 +249,7 @@ func (s *fieldSet) own(steady bool) *own {
 	return &own{vocabulary: vocabulary{object: s.o}, fields: s, steady: steady}
 }
 
-// env is what an expression takes from the moment.
+// momentOf is what an expression takes from the moment.
 func momentOf(now time.Time, me ID) filter.Env {
 	return filter.Env{
 		Now: now, Zone: time.UTC, Me: uuid.UUID(me), Fold: Fold,
@@ -282,7 +282,7 @@ func (s *fieldSet) compileOwn(text string, steady bool) (*filter.Expr, storage.E
 	return x, once, nil
 }
 
-func (s *fieldSet) compileFormula(_ *Core, text string) (storage.Expr, error) {
+func (s *fieldSet) compileFormula(text string) (storage.Expr, error) {
 	_, x, err := s.compileOwn(text, true)
 	switch {
 	case err != nil:

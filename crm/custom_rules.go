@@ -64,7 +64,7 @@ type rule struct {
 	err    error
 }
 
-func (r *rule) parse(s *fieldSet, _ *Core) {
+func (r *rule) parse(s *fieldSet) {
 	r.parsed, r.steady, r.err = s.compileOwn(r.When, false)
 }
 

@@ -64,10 +64,13 @@ type (
 		Field Field
 		Text  string
 	}
-	// Exists holds when a related row satisfies Where; nil is any row.
+	// Exists holds when a related row satisfies Where; nil is any row. First is a
+	// hint, and changes nothing else: few related rows satisfy Where and an index
+	// finds them, so that it is well to begin with those.
 	Exists struct {
 		Rel   Rel
 		Where Expr
+		First bool
 	}
 	// Count compares with N how many related rows satisfy Where.
 	Count struct {

@@ -68,6 +68,44 @@ CREATE INDEX crm_task_name ON crm_task (tenant, name, id);`)}))
 	}
 }
 
+// TestFirstBeginsWithTheRelatedRows asks SQLite how it finds the few rows that have a
+// related one: by the index on those, then by key.
+func TestFirstBeginsWithTheRelatedRows(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	seen := &recorder{}
+	db := sql.OpenDB(seen.connector(sqlite.DSN(filepath.Join(t.TempDir(), "a.db"))))
+	t.Cleanup(func() { _ = db.Close() })
+	store, err := sqlite.New(db)
+	require.NoError(t, err)
+	require.NoError(t, store.Migrate(ctx, storage.Line{Name: "t", Files: files(`
+CREATE TABLE crm_task (tenant TEXT NOT NULL, id BLOB NOT NULL, PRIMARY KEY (tenant, id));
+CREATE TABLE crm_label (tenant TEXT NOT NULL, task_id BLOB NOT NULL, text TEXT NOT NULL, PRIMARY KEY (tenant, task_id, text)) WITHOUT ROWID;
+CREATE INDEX crm_label_text ON crm_label (tenant, text, task_id);`)}))
+	task := &storage.Table{Name: "task", Key: []string{"id"}, Columns: []storage.Column{{Name: "id", Kind: storage.ID}}}
+	label := &storage.Table{Name: "label", Key: []string{"task_id", "text"}, Columns: []storage.Column{
+		{Name: "task_id", Kind: storage.ID}, {Name: "text", Kind: storage.Text},
+	}}
+	require.NoError(t, store.Read(ctx, "acme", &storage.Query{Table: task, Limit: 10, Where: storage.Exists{
+		Rel:   storage.Rel{Table: label, Column: "task_id", Key: "id"},
+		Where: storage.Is{Field: storage.F("text"), Op: storage.Eq, Value: "urgent"}, First: true,
+	}}, func() storage.Row { return make(storage.Values, 1) }))
+	rows, err := db.QueryContext(ctx, "EXPLAIN QUERY PLAN "+seen.last(), seen.args()...)
+	require.NoError(t, err)
+	defer rows.Close() //nolint:errcheck // rows.Err says what went wrong
+	var plan []string
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		require.NoError(t, rows.Scan(&id, &parent, &unused, &detail))
+		plan = append(plan, detail)
+	}
+	require.NoError(t, rows.Err())
+	whole := strings.Join(plan, "\n")
+	require.Contains(t, whole, "crm_label_text (tenant=? AND text=?)")
+	require.Contains(t, whole, "(tenant=? AND id=?)")
+}
+
 // recorder is modernc's driver with an ear: it remembers the last read prepared and
 // its arguments.
 type recorder struct {

@@ -291,6 +291,9 @@ func testRelated(t *testing.T, e *env) {
 		{e.note, not(storage.Exists{Rel: marks}), []int{3}},
 		{e.note, storage.Exists{Rel: marks, Where: eq("kind", "b")}, []int{1}},
 		{e.note, storage.Exists{Rel: marks, Where: storage.Or{}}, []int{}},
+		{e.note, storage.Exists{Rel: marks, Where: eq("kind", "b"), First: true}, []int{1}},
+		{e.note, not(storage.Exists{Rel: marks, Where: eq("kind", "b"), First: true}), []int{2, 3}},
+		{e.note, not(storage.Exists{Rel: siblings, First: true}), []int{3}}, // an absent key leads nowhere
 		{e.note, storage.Count{Rel: marks, Op: storage.Eq, N: 0}, []int{3}},
 		{e.note, storage.Count{Rel: marks, Op: storage.Ge, N: 0}, []int{1, 2, 3}},
 		{e.note, storage.Count{Rel: marks, Op: storage.Lt, N: -1}, []int{}},

@@ -353,7 +353,7 @@ func (g generator) expr(t *storage.Table, depth int) storage.Expr {
 		return storage.Or(g.exprs(t, depth))
 	case 9:
 		rel := g.rel(t)
-		return storage.Exists{Rel: rel, Where: g.related(rel, depth)}
+		return storage.Exists{Rel: rel, Where: g.related(rel, depth), First: g.upTo(3) == 1}
 	}
 	rel := g.rel(t)
 	op := pick(g, []storage.Op{storage.Eq, storage.Lt, storage.Le, storage.Gt, storage.Ge})

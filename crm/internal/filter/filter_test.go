@@ -41,6 +41,7 @@ func TestCompile(t *testing.T) {
 		return storage.Exists{
 			Rel:   storage.Rel{Table: o.index.table, Column: "record_id", Key: "id"},
 			Where: storage.And{is("field", storage.Eq, name), where},
+			First: true,
 		}
 	}
 	for text, want := range map[string]storage.Expr{

@@ -222,7 +222,7 @@ func (t *target) indexed(of func(storage.Field, storage.Kind) storage.Expr) stor
 	if l == nil || t.hop != nil && !t.scoped() {
 		return t.plain(of)
 	}
-	found := storage.Exists{Rel: l.Rel, Where: both(l.Where, of(l.At, kindOf(l.Rel.Table, l.At)))}
+	found := storage.Exists{Rel: l.Rel, Where: both(l.Where, of(l.At, kindOf(l.Rel.Table, l.At))), First: true}
 	if t.scoped() {
 		return t.reached(found)
 	}

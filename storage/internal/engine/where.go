@@ -17,9 +17,11 @@ func (b *builder) where(t *storage.Table, alias string, e storage.Expr, not bool
 	case storage.Not:
 		return b.where(t, alias, e.Expr, !not)
 	case storage.Exists:
-		return b.exists(alias, e.Rel.Table, e.Rel.Column, e.Rel.Key, not, func(r string) error {
-			return b.where(e.Rel.Table, r, e.Where, false)
-		})
+		inner := func(r string) error { return b.where(e.Rel.Table, r, e.Where, false) }
+		if e.First && !not && b.joins < maxJoins {
+			return b.beginWith(alias, e.Rel, inner)
+		}
+		return b.exists(alias, e.Rel.Table, e.Rel.Column, e.Rel.Key, not, inner)
 	case storage.Count:
 		r := b.next()
 		b.s("(SELECT count(*) FROM ").from(e.Rel.Table, r).s(" WHERE ").ofTenant(r).s(" AND ").
@@ -150,6 +152,19 @@ func (b *builder) exists(alias string, to *storage.Table, column, key string, no
 }
 
 const maxJoins = 4
+
+// beginWith appends that a related row exists, as a list of keys: SQLite never
+// begins with the rows of an EXISTS.
+func (b *builder) beginWith(alias string, rel storage.Rel, inner func(r string) error) error {
+	b.joins++
+	r := b.next()
+	b.column(alias, rel.Key).s(" IN (SELECT ").column(r, rel.Column).s(" FROM ").from(rel.Table, r).s(" WHERE ").ofTenant(r).s(" AND ")
+	if err := inner(r); err != nil {
+		return err
+	}
+	b.s(")")
+	return nil
+}
 
 // leaf appends a condition on one field. Through a reference it asks for the row
 // referred to; otherwise, negated, it also holds where the value is absent.
