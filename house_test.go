@@ -6,10 +6,12 @@ import (
 	"errors"
 	"flag"
 	"go/ast"
+	"go/doc"
 	"go/parser"
 	"go/token"
 	"go/types"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
@@ -223,6 +225,63 @@ func TestForbidden(t *testing.T) {
 			return true
 		})
 	}
+}
+
+// noExample are the methods that need no example, and why.
+var noExample = map[string][]string{
+	"other packages call them, by an interface of theirs": {
+		"Error", "Is", "MarshalJSON", "MarshalText", "Scan", "String", "UnmarshalJSON", "UnmarshalText", "Unwrap",
+	},
+	"stores call them, by the contract": {"Dest", "Value"},
+	"their names say all there is":      {"Compare", "IsZero"},
+}
+
+// TestExamples wants an example for every function and method of crm: one named after it, with or without a suffix.
+func TestExamples(t *testing.T) {
+	fset, files := sources(t)
+	examples := map[string]bool{}
+	for _, source := range files {
+		if path.Dir(source.name) != "crm" || !source.isTest() {
+			continue
+		}
+		for _, example := range doc.Examples(source.file) {
+			if example.Output == "" && !example.EmptyOutput {
+				t.Errorf("%s: Example%s is not run: say what it prints", source.name, example.Name)
+			}
+			examples[exampleOf(example.Name)] = true
+		}
+	}
+	spared := slices.Concat(slices.Collect(maps.Values(noExample))...)
+	for _, source := range files {
+		if path.Dir(source.name) != "crm" || source.isTest() {
+			continue
+		}
+		for _, decl := range source.file.Decls {
+			function, ok := decl.(*ast.FuncDecl)
+			if !ok || !function.Name.IsExported() {
+				continue
+			}
+			name := function.Name.Name
+			if function.Recv != nil {
+				receiver := receiverName(function)
+				if !ast.IsExported(receiver) || slices.Contains(spared, name) {
+					continue
+				}
+				name = receiver + "_" + name
+			}
+			if !examples[name] {
+				t.Errorf("%s: write Example%s", fset.Position(function.Pos()), name)
+			}
+		}
+	}
+}
+
+// exampleOf returns what an example of this name is of, by go doc's rules: a suffix begins with a small letter.
+func exampleOf(name string) string {
+	if i := strings.LastIndexByte(name, '_'); i >= 0 && !ast.IsExported(name[i+1:]) {
+		return name[:i]
+	}
+	return name
 }
 
 // TestAPI compares the exported names of every package that others can import with api/, so that a name is added,

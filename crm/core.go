@@ -68,6 +68,8 @@ type Core struct {
 	cfg   Config
 	ids   ids
 
+	expressions expressions
+
 	mu      sync.Mutex // guards the registry until it is sealed
 	objects map[string]*object
 	order   []*object // as they were defined

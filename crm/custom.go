@@ -30,10 +30,11 @@ func (k *keptCustom) values() map[string]any {
 
 // customColumn is the column with a record's custom values.
 func customColumn(r *Record) any {
-	if len(r.kept.values()) == 0 {
+	values := r.kept.values()
+	if len(values) == 0 {
 		return nil
 	}
-	return canonical(r.kept.members)
+	return json.RawMessage(appendMembers(make([]byte, 0, 64), values))
 }
 
 // customInto takes custom values as they are stored.
@@ -47,15 +48,11 @@ func (c *customInto) Scan(src any) error {
 	if !ok {
 		return nil
 	}
-	k := &keptCustom{members: map[string]any{}}
-	if err := decodeJSON(raw, &k.members); err != nil {
-		return err
+	read, err := members(raw)
+	if err == nil {
+		c.into.kept = &keptCustom{members: read}
 	}
-	for name, v := range k.members {
-		k.members[name] = goForm(v)
-	}
-	c.into.kept = k
-	return nil
+	return err
 }
 
 // decodeJSON decodes JSON with its numbers as they are written.
@@ -102,7 +99,7 @@ func (s *fieldSet) show(recs ...*rec) {
 				m.Custom[f.Name] = v
 			}
 		}
-		m.kept = &keptCustom{m.kept.members, true}
+		m.kept = &keptCustom{members: m.kept.members, shown: true}
 	}
 }
 
@@ -243,7 +240,7 @@ func (v *values) result() (Custom, *keptCustom) {
 	if len(v.kept) == 0 {
 		return v.now, nil
 	}
-	return v.now, &keptCustom{v.kept, true}
+	return v.now, &keptCustom{members: v.kept, shown: true}
 }
 
 // compute gives a formula its value.
@@ -258,7 +255,7 @@ func (f *customField) compute(r *rec) {
 	if m.Custom == nil {
 		m.Custom = Custom{}
 	}
-	m.Custom[f.Name], m.kept = holds, &keptCustom{kept, true}
+	m.Custom[f.Name], m.kept = holds, &keptCustom{members: kept, shown: true}
 }
 
 // sameCustom compares two values in their normal form.
@@ -272,16 +269,16 @@ func sameCustom(a, b any) bool {
 
 // eachCustom calls add for each custom field that differs.
 func eachCustom(was, is Custom, add func(name string, before, after []byte)) {
-	names := map[string]bool{}
+	names := slices.AppendSeq(make([]string, 0, len(was)+len(is)), maps.Keys(is))
 	for name := range was {
-		names[name] = true
+		if _, both := is[name]; !both {
+			names = append(names, name)
+		}
 	}
-	for name := range is {
-		names[name] = true
-	}
-	for _, name := range slices.Sorted(maps.Keys(names)) {
+	slices.Sort(names)
+	for _, name := range names {
 		if !sameCustom(was[name], is[name]) {
-			add("custom."+name, canonical(was[name]), canonical(is[name]))
+			add("custom."+name, appendValue(nil, was[name]), appendValue(nil, is[name]))
 		}
 	}
 }

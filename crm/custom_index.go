@@ -140,6 +140,14 @@ func (c *Core) indexRows(w *writer, ch *change) (rows []storage.Change) {
 	return append(rows, insert...)
 }
 
+// most is how many rows a change of a record has in the index at most.
+func (s *fieldSet) most() int {
+	if s == nil {
+		return 0
+	}
+	return max(1, 2*len(s.promoted))
+}
+
 // purgeRows removes all rows of a record, also of fields that were promoted once.
 func (w *writer) purgeRows(ch *change) []storage.Change {
 	return []storage.Change{{Action: storage.Clear, Table: indexTable, Where: storage.And{

@@ -215,10 +215,10 @@ func (w *writer) recordRow(c *change) storage.Change {
 }
 
 // group returns as many of the changes as surely fit into one write.
-func group(changes []*change) []*change {
-	rows := 0
+func (w *writer) group(changes []*change) []*change {
+	rows, each := 0, 3+w.custom.most()
 	for i, c := range changes {
-		rows += 3 + 2*maxIndexed + len(c.either().meta().Refs)
+		rows += each + len(c.either().meta().Refs)
 		if c.before != nil {
 			rows += len(c.before.meta().Refs)
 		}

@@ -6,8 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
-	"os"
-	"path/filepath"
+	"strings"
 	"testing/fstest"
 	"time"
 
@@ -27,8 +26,20 @@ type Boat struct {
 	Worth crm.Money `json:"worth"`
 }
 
-func boatLine() storage.Line {
-	return storage.Line{Name: "harbour", Files: fstest.MapFS{
+// Visit is a stay of a boat, which it refers to.
+type Visit struct {
+	crm.Record
+
+	BoatID  crm.ID    `crm:"required,ref=boat" json:"boat_id"`
+	Arrived crm.Date  `json:"arrived,omitzero"`
+	Fee     crm.Money `json:"fee"`
+	Paid    bool      `json:"paid,omitempty"`
+}
+
+// harbourLine is the SQL of both kinds. A host embeds files, and has those of Postgres
+// in a directory beside.
+func harbourLine() storage.Line {
+	return storage.Line{Name: "harbour", Needs: map[string]int{"crm": 1}, Files: fstest.MapFS{
 		"sqlite/0001_boat.sql": {Data: []byte(`
 CREATE TABLE crm_boat (
 	tenant TEXT NOT NULL, id BLOB NOT NULL, version INTEGER NOT NULL, owner_id BLOB,
@@ -38,49 +49,63 @@ CREATE TABLE crm_boat (
 );
 CREATE UNIQUE INDEX crm_boat_name ON crm_boat (tenant, name) WHERE deleted IS NULL;
 CREATE INDEX crm_boat_sorted ON crm_boat (tenant, name_sort, id) WHERE deleted IS NULL;`)},
+		"sqlite/0002_visit.sql": {Data: []byte(`
+CREATE TABLE crm_visit (
+	tenant TEXT NOT NULL, id BLOB NOT NULL, version INTEGER NOT NULL, owner_id BLOB,
+	created INTEGER NOT NULL, updated INTEGER NOT NULL, deleted INTEGER, refs TEXT, custom TEXT,
+	boat_id BLOB NOT NULL, arrived TEXT, fee INTEGER, fee_currency TEXT, paid INTEGER NOT NULL,
+	PRIMARY KEY (tenant, id),
+	FOREIGN KEY (tenant, boat_id) REFERENCES crm_boat (tenant, id)
+);
+CREATE INDEX crm_visit_boat ON crm_visit (tenant, boat_id);`)},
 	}}
 }
 
-// Harbour is a small host: a core, its one kind of record, and a clock that stands
-// at nine in the morning of 5 January 2026.
+// Harbour is a small host: a core, its kinds of records, and a clock that stands at
+// nine in the morning of 5 January 2026.
 type Harbour struct {
 	*crm.Core
 
-	Boats *crm.Kind[Boat]
-	Clock *crmtest.Clock
-	DB    *sql.DB
+	Boats  *crm.Kind[Boat]
+	Visits *crm.Kind[Visit]
+	Clock  *crmtest.Clock
+	DB     *sql.DB
 }
 
-func openHarbour() (*Harbour, context.Context) {
-	dir, err := os.MkdirTemp("", "harbour")
-	if err != nil {
-		log.Fatal(err)
-	}
-	db, err := sql.Open("sqlite", sqlite.DSN(filepath.Join(dir, "harbour.db")))
-	if err != nil {
-		log.Fatal(err)
-	}
-	store, err := sqlite.New(db)
-	if err != nil {
-		log.Fatal(err)
-	}
-	h := &Harbour{Clock: &crmtest.Clock{}, DB: db}
-	if h.Core, err = crm.New(store, crm.Config{Clock: h.Clock}); err != nil {
-		log.Fatal(err)
-	}
-	h.AddLine(boatLine())
-	h.Boats, err = crm.Define(h.Core, crm.Object[Boat]{Name: "boat", Initial: func(_ context.Context, w *crm.Write[Boat]) error {
+// openHarbour returns a harbour without any records, and a context of dana's, who
+// works there.
+func openHarbour() (*Harbour, context.Context) { return openHarbourWith(crm.Config{}) }
+
+func openHarbourWith(cfg crm.Config) (*Harbour, context.Context) {
+	h := &Harbour{Clock: &crmtest.Clock{}, DB: must(sql.Open("sqlite", sqlite.DSN(":memory:")))}
+	h.DB.SetMaxOpenConns(1) // each connection would have a memory of its own
+	cfg.Clock = h.Clock
+	h.Core = must(crm.New(must(sqlite.New(h.DB)), cfg))
+	h.AddLine(harbourLine())
+	h.Boats = must(crm.Define(h.Core, crm.Object[Boat]{Name: "boat", Initial: func(_ context.Context, w *crm.Write[Boat]) error {
 		w.After.State = "in"
 		return nil
-	}})
-	if err != nil {
-		log.Fatal(err)
-	}
+	}}))
+	h.Visits = must(crm.Define(h.Core, crm.Object[Visit]{Name: "visit"}))
 	ctx := context.Background()
 	if err := h.Migrate(ctx); err != nil {
 		log.Fatal(err)
 	}
 	return h, crm.As(ctx, crm.Actor{Tenant: "acme", Member: "dana"})
+}
+
+// newCore returns a core that no kind of record was defined on yet.
+func newCore() *crm.Core {
+	return must(crm.New(must(sqlite.Open("sqlite", ":memory:")), crm.Config{}))
+}
+
+// names are the names of boats, in a line.
+func names(boats []Boat) string {
+	list := make([]string, len(boats))
+	for i, b := range boats {
+		list[i] = b.Name
+	}
+	return strings.Join(list, ", ")
 }
 
 func must[T any](v T, err error) T {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -114,6 +115,36 @@ func (v *vocabulary) note(err error) {
 	}
 }
 
+// maxExpressions is how many texts are kept parsed.
+const maxExpressions = 512
+
+// expressions are texts that were parsed: programs ask with the same few again and
+// again, and parsing one costs more than asking.
+type expressions struct {
+	mu     sync.RWMutex
+	parsed map[string]*filter.Expr
+}
+
+func (e *expressions) parse(text string) (*filter.Expr, error) {
+	e.mu.RLock()
+	x := e.parsed[text]
+	e.mu.RUnlock()
+	if x != nil {
+		return x, nil
+	}
+	x, err := filter.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.parsed == nil || len(e.parsed) >= maxExpressions { // what is asked often is back at once
+		e.parsed = make(map[string]*filter.Expr, maxExpressions)
+	}
+	e.parsed[text] = x
+	return x, nil
+}
+
 // condition is a filter: an expression and its arguments.
 type condition struct {
 	text string
@@ -131,7 +162,7 @@ func Where(expression string, args ...any) ListOption {
 // compile turns a condition into storage's for one call. Fields the actor may not
 // read must not be named, here or in the records it leads to.
 func (r *reader) compile(ctx context.Context, c condition) (storage.Expr, error) {
-	x, err := filter.Parse(c.text)
+	x, err := r.core.expressions.parse(c.text)
 	if err != nil {
 		return nil, err
 	}

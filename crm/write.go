@@ -407,7 +407,7 @@ func (w *writer) write(ctx context.Context, changes []*change) error {
 
 // needsTx reports whether changes take more than one statement group.
 func (w *writer) needsTx(changes []*change) bool {
-	if w.after != nil || w.rights || len(changes) > 1 && len(group(changes)) < len(changes) {
+	if w.after != nil || w.rights || len(changes) > 1 && len(w.group(changes)) < len(changes) {
 		return true
 	}
 	for _, c := range changes {
@@ -432,7 +432,7 @@ func (w *writer) writeIn(ctx context.Context, changes []*change) error {
 		return err
 	}
 	for rest := changes; len(rest) > 0; {
-		part := group(rest)
+		part := w.group(rest)
 		rows, of := w.rows(part)
 		if err := w.core.session(ctx).Write(ctx, w.sc.Tenant, rows); err != nil {
 			return &refusal{w, part, of, err}

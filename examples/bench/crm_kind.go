@@ -119,7 +119,7 @@ func (c *crmCore) found(ctx context.Context, tenant string) ([]crm.ID, error) {
 	return ids, c.Fields.Backfill(ctx, number.ID)
 }
 
-// close gives a tenant roles: clerk may do everything, and the first owners are a team that reads its own customers.
+// closeTenant gives a tenant roles: clerk may do everything, and the first owners are a team that reads its own customers.
 func (c *crmCore) closeTenant(ctx context.Context, tenant string) error {
 	ctx = crm.System(ctx, tenant)
 	all, err := c.Roles.Create(ctx, crm.Role{Name: "all", Grants: crm.Allow(crm.AnyKind, crm.LevelAll)})
@@ -167,8 +167,8 @@ type past struct {
 	Since      moved `json:"since,omitzero"`
 	Note       moved `json:"note,omitzero"`
 	ReferrerID moved `json:"referrer_id,omitzero"`
-	Number     moved `json:"custom.number,omitzero"`
-	Size       moved `json:"custom.size,omitzero"`
+	Number     moved `json:"custom.number,omitzero"` //nolint:tagliatelle // as crm names custom fields
+	Size       moved `json:"custom.size,omitzero"`   //nolint:tagliatelle // the same
 }
 
 type moved [2]any

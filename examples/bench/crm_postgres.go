@@ -87,7 +87,7 @@ func (s crmByPostgres) get(ctx context.Context, tenant string, id crm.ID) (buyer
 
 // page reads customers, and of one more than a page that there is another.
 func (s crmByPostgres) page(ctx context.Context, query string, args ...any) ([]buyer, error) {
-	rows, err := s.db.QueryContext(ctx, query, args...) //nolint:sqlclosecheck // readPage does
+	rows, err := s.db.QueryContext(ctx, query, args...)
 	return readPage(rows, err, s.scan)
 }
 

@@ -126,7 +126,7 @@ func (w *crmWorld) add(ctx context.Context, tenant string, n int) error {
 // clear removes a tenant's customers, with their history and what else they left.
 func (w *crmWorld) clear(ctx context.Context, tenant string) error {
 	for _, table := range []string{"customer", "event", "outbox", "field_index"} {
-		statement := "DELETE FROM crm_" + table + " WHERE tenant = ?"
+		statement := "DELETE FROM crm_" + table + " WHERE tenant = ?" //nolint:gosec // from above
 		if w.engine == "postgres" {
 			statement = "DELETE FROM " + schemaName + "." + table + " WHERE tenant = $1"
 		}

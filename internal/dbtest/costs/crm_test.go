@@ -83,7 +83,7 @@ func newCRMWork(t *testing.T, store storage.Store) *crmWork {
 		w.core.Clock.Advance(2 * time.Second)
 		require.NoError(t, w.core.Fields.Backfill(ctx, number.ID))
 		if tenant == closed {
-			w.close(t, ctx)
+			w.close(ctx, t)
 		}
 	}
 	_, err := w.customers.CreateAll(crm.System(t.Context(), closed), w.newCustomers(filled))
@@ -104,7 +104,7 @@ func newCRMWork(t *testing.T, store storage.Store) *crmWork {
 
 // close gives a tenant roles: clerk may do everything, and a team of sellers reads its own customers, whose owner is one
 // of them.
-func (w *crmWork) close(t *testing.T, ctx context.Context) {
+func (w *crmWork) close(ctx context.Context, t *testing.T) {
 	t.Helper()
 	all, err := w.core.Roles.Create(ctx, crm.Role{Name: "all", Grants: crm.Allow(crm.AnyKind, crm.LevelAll)})
 	require.NoError(t, err)

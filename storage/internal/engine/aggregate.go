@@ -25,6 +25,7 @@ func (s *session) Aggregate(ctx context.Context, tenant string, a *storage.Aggre
 			return err
 		}
 		b := s.e.build(tenant)
+		defer s.e.free(b)
 		write := b.aggregate
 		if len(a.Group) == 0 && len(a.Measure) == 1 && a.Measure[0].Fn == storage.CountRows {
 			write = b.count // what every list asks for next

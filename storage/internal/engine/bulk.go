@@ -117,21 +117,20 @@ func (s *session) writeRuns(ctx context.Context, w *writing) error {
 	for i := 0; i < len(changes); {
 		n := runLength(changes[i:])
 		run := changes[i : i+n]
+		if n > 1 && !s.copies(run) {
+			n = min(n, bulkLength(run))
+			run = run[:n]
+		}
 		var err error
-		switch copied := s.copies(run); {
-		case copied && w.alone && n == len(changes):
-			return s.copyRun(ctx, w.tenant, run) // what fails is undone by the transaction's end
+		switch {
 		case n == 1:
 			err = s.writeEach(ctx, w.tenant, run, i)
+		case w.alone: // what fails is undone by the transaction's end, and made again in another
+			err = s.sendRun(ctx, w.tenant, run, i)
 		default:
-			err = errNoCopy
-			if copied {
-				err = s.savepoint(ctx, "write", func(in *session) error { return in.copyRun(ctx, w.tenant, run) })
-			}
+			err = s.savepoint(ctx, "write", func(in *session) error { return in.sendRun(ctx, w.tenant, run, i) })
 			if errors.Is(err, errNoCopy) {
-				n = min(n, bulkLength(run))
-				run = run[:n]
-				err = s.savepoint(ctx, "write", func(in *session) error { return in.writeRun(ctx, w.tenant, run, i) })
+				continue // by now it is known
 			}
 			if unclear(err) { // a run is undone by its savepoint, and made again row by row
 				err = s.writeEach(ctx, w.tenant, run, i)
@@ -143,6 +142,14 @@ func (s *session) writeRuns(ctx context.Context, w *writing) error {
 		i += n
 	}
 	return nil
+}
+
+// sendRun copies a run, or sends it as arrays.
+func (s *session) sendRun(ctx context.Context, tenant string, run []storage.Change, first int) error {
+	if s.copies(run) {
+		return s.copyRun(ctx, tenant, run)
+	}
+	return s.writeRun(ctx, tenant, run, first)
 }
 
 // runLength returns how many of the changes from the first can be one statement:

@@ -13,7 +13,7 @@ func (e *Engine) Claim(ctx context.Context, c *storage.Claim, next func(tenant s
 	if err := c.Check(); err != nil {
 		return e.classify(ctx, "claim", "", err)
 	}
-	return e.own(ctx, "claim", readsAndWrites, func(s *session) error {
+	return e.own(ctx, "claim", true, func(s *session) error {
 		refused := false
 		err := s.claim(ctx, c, func(tenant string) storage.Row {
 			row := next(tenant)

@@ -131,21 +131,9 @@ func (e *Engine) conn(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 	return conn, err
 }
 
-// use is what a transaction of the engine's own is for.
-type use int
-
-const (
-	reads use = iota
-	// writesFirst is a transaction whose first statement writes, and so takes the
-	// turn at the database by itself.
-	writesFirst
-	readsAndWrites
-)
-
-// own runs fn in a transaction of the engine's own. What fn returns is returned
-// as it is; the engine's failures are op's.
-func (e *Engine) own(ctx context.Context, op string, use use, fn func(*session) error) error {
-	write := use != reads
+// own runs fn in a transaction of the engine's own, which reads alone or writes as
+// well. What fn returns is returned as it is; the engine's failures are op's.
+func (e *Engine) own(ctx context.Context, op string, write bool, fn func(*session) error) error {
 	if write && e.d.SingleWriter() {
 		if err := e.takeTurn(ctx); err != nil {
 			return e.classify(ctx, op, "", err)
@@ -162,11 +150,11 @@ func (e *Engine) own(ctx context.Context, op string, use use, fn func(*session) 
 	}
 	defer kept.prepareWanted(ctx) // once the connection is free again
 	defer conn.Close()            //nolint:errcheck // it only goes back to the pool
-	tx, err := e.begin(ctx, conn, use)
+	tx, err := e.begin(ctx, conn, write)
 	if err != nil {
 		return e.classify(ctx, op, "", err)
 	}
-	s := &session{e: e, tx: &txState{tx: tx, kept: kept, readOnly: !write, unlocked: use == writesFirst && e.d.SingleWriter()}, atomic: true}
+	s := &session{e: e, tx: &txState{tx: tx, kept: kept, readOnly: !write, unlocked: write && e.d.SingleWriter() && !e.opts.Immediate}, atomic: true}
 	finished := false
 	defer func() {
 		if s.done = true; !finished {
@@ -205,11 +193,12 @@ func (e *Engine) takeTurn(ctx context.Context) error {
 	}
 }
 
-// begin opens the transaction, and where writers take turns waits for other
-// processes as well. Nothing has been read yet, so waiting cannot lose a race.
-func (e *Engine) begin(ctx context.Context, conn *sql.Conn, use use) (*sql.Tx, error) {
+// begin opens the transaction. Where writers take turns, one that writes waits for
+// other processes with its first statement, before it has read anything, so that
+// waiting cannot lose a race.
+func (e *Engine) begin(ctx context.Context, conn *sql.Conn, write bool) (*sql.Tx, error) {
 	opts := &sql.TxOptions{}
-	if use == reads {
+	if !write {
 		opts = &sql.TxOptions{ReadOnly: true, Isolation: e.d.SnapshotLevel()}
 	}
 	var tx *sql.Tx
@@ -223,14 +212,8 @@ func (e *Engine) begin(ctx context.Context, conn *sql.Conn, use use) (*sql.Tx, e
 				return err
 			}
 		}
-		if use == reads && e.d.SingleWriter() {
+		if !write && e.d.SingleWriter() {
 			err = beginReading(ctx, tx)
-		}
-		if use == readsAndWrites && e.d.SingleWriter() && !e.opts.Immediate {
-			err = e.startWriting(ctx, tx)
-			if errors.Is(e.d.Classify(err).Kind, storage.ErrVersion) {
-				err = nil // before the first migration there is nothing to lock by
-			}
 		}
 		return err
 	})
@@ -251,17 +234,19 @@ func beginReading(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// startWriting runs the dialect's statement for it, prepared from the second time.
-func (e *Engine) startWriting(ctx context.Context, tx *sql.Tx) error {
-	text := []byte(e.d.Writer())
-	st, done := e.kept.peek(text)
-	if st == nil {
-		e.kept.want(text)
-		_, err := tx.ExecContext(ctx, string(text))
-		return err
+// lock takes the turn at the database for a transaction that reads before it writes.
+func (s *session) lock(ctx context.Context) error {
+	st, err := s.tx.stmt(ctx, []byte(s.e.d.Writer()))
+	if err == nil {
+		err = s.e.patiently(ctx, func() error {
+			_, err := st.ExecContext(ctx)
+			return err
+		})
 	}
-	defer done()
-	_, err := tx.StmtContext(ctx, st).ExecContext(ctx)
+	if err == nil || errors.Is(s.e.d.Classify(err).Kind, storage.ErrVersion) { // before the first migration there is nothing to lock by
+		s.tx.unlocked = false
+		return nil
+	}
 	return err
 }
 
@@ -312,7 +297,7 @@ func Patiently(ctx context.Context, d Dialect, wait time.Duration, fn func() err
 
 // Snapshot reads one instant.
 func (e *Engine) Snapshot(ctx context.Context, fn func(storage.Session) error) error {
-	return e.own(ctx, "snapshot", reads, func(s *session) error { return fn(s) })
+	return e.own(ctx, "snapshot", false, func(s *session) error { return fn(s) })
 }
 
 // classify makes err the contract's: an error that is one already passes, a

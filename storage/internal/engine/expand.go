@@ -17,7 +17,7 @@ func (s *session) Expand(ctx context.Context, tenant string, x *storage.Expansio
 			return err
 		}
 		if run.tx == nil {
-			return run.e.own(ctx, "expand", writesFirst, func(in *session) (err error) {
+			return run.e.own(ctx, "expand", true, func(in *session) (err error) {
 				added, err = in.Expand(ctx, tenant, x)
 				return err
 			})

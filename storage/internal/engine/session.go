@@ -27,7 +27,7 @@ type txState struct {
 	readOnly bool
 	lost     *storage.Error // set once the transaction is gone
 	depth    int            // open savepoints
-	unlocked bool           // the first statement is yet to take the turn to write
+	unlocked bool           // the first statement is yet to take the turn at the database
 	busy     atomic.Bool    // a call is running
 	misused  atomic.Bool    // another was made meanwhile
 
@@ -123,7 +123,7 @@ func (s *session) fail(err error) error {
 // Atomic makes the calls of fn one.
 func (s *session) Atomic(ctx context.Context, fn func(storage.Session) error) error {
 	if s.tx == nil {
-		return s.e.own(ctx, "atomic", readsAndWrites, func(in *session) error { return fn(in) })
+		return s.e.own(ctx, "atomic", true, func(in *session) error { return fn(in) })
 	}
 	if err := s.enter(ctx, "atomic"); err != nil {
 		return err
@@ -285,6 +285,11 @@ func (s *session) query(ctx context.Context, b *builder) (*sql.Rows, error) {
 	}
 	if !e.d.Prepared() {
 		return s.tx.tx.QueryContext(ctx, e.kept.text(b.b), b.args...)
+	}
+	if s.tx.unlocked {
+		if err := s.lock(ctx); err != nil {
+			return nil, err
+		}
 	}
 	st, err := s.tx.stmt(ctx, b.b)
 	if err != nil {

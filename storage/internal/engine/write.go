@@ -71,18 +71,16 @@ func (s *session) write(ctx context.Context, w *writing) error {
 	})
 }
 
-// writeAlone makes the changes in a transaction of their own, and once more when
-// it turned out that they cannot be copied.
+// writeAlone makes the changes in a transaction of their own, and once more for each
+// table into which it turned out that they cannot be copied.
 func (s *session) writeAlone(ctx context.Context, w *writing) error {
 	w.alone = true
-	own := func() error {
-		return s.e.own(ctx, "write", writesFirst, func(in *session) error { return in.write(ctx, w) })
+	for {
+		err := s.e.own(ctx, "write", true, func(in *session) error { return in.write(ctx, w) })
+		if !errors.Is(err, errNoCopy) {
+			return err
+		}
 	}
-	err := own()
-	if errors.Is(err, errNoCopy) {
-		err = own()
-	}
-	return err
 }
 
 // taken are changes whose rows are the values they carry, each asked for once: a
