@@ -13,7 +13,7 @@ type Collection[T any] struct{ o *object }
 type Kind[T any] struct{ Collection[T] }
 
 // rec is v as the engine sees it.
-func (c *Collection[T]) rec(v *T) *rec { return &rec{c.o, unsafe.Pointer(v), v} } //nolint:gosec // by column.get alone
+func (c *Collection[T]) rec(v *T) *rec { return &rec{o: c.o, p: unsafe.Pointer(v), v: v} } //nolint:gosec // by column.get alone
 
 // value is the record r as the caller's type.
 func value[T any](r *rec) T {

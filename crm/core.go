@@ -161,14 +161,15 @@ func (c *Core) ready() error {
 }
 
 // Seed registers what a tenant is given when it comes to be, in the transaction
-// that makes it. Modules call it when they are made: a default pipeline.
+// that makes it. Modules call it when they are made, before Migrate: a default
+// pipeline.
 func (c *Core) Seed(fn func(context.Context) error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.seeds = append(c.seeds, fn)
 }
 
-// AddLine registers a module's migrations.
+// AddLine registers a module's migrations, before Migrate.
 func (c *Core) AddLine(line storage.Line) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

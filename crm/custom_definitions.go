@@ -286,7 +286,7 @@ func (s *fieldSet) compileFormula(text string) (storage.Expr, error) {
 	_, x, err := s.compileOwn(text, true)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%s: a formula is about the record's own fields, but version, updated, deleted and other formulas: %w", expressionFault(err), ErrInvalid)
+		return nil, fmt.Errorf("%s: a formula is about the record's own fields, and not about version, updated, deleted and other formulas: %w", expressionFault(err), ErrInvalid)
 	case x == nil:
 		return nil, fmt.Errorf("names now(), today(), ago(), fromNow() or me(), and its value would change without a change of the record: %w", ErrInvalid)
 	}

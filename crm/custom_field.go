@@ -304,7 +304,7 @@ func (f *CustomField) checkWords(all *faults) {
 		{"indexed", f.Indexed, f.Type.indexable(), "what has an order and is short"},
 	} {
 		if w.given && !w.fits {
-			all.addf(w.field, "is for %s, and the field is a %s", w.whose, f.Type)
+			all.addf(w.field, "is for %s, and the field's type is %s", w.whose, f.Type)
 		}
 	}
 }

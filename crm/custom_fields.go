@@ -70,7 +70,7 @@ func (f *Fields) of(ctx context.Context, object string) (*fieldSet, error) {
 // copy returns the definition with maps and lists of its own.
 func (f *customField) copy(o *object) CustomField {
 	def := f.CustomField
-	r := &rec{o, unsafe.Pointer(&def), &def} //nolint:gosec // by column.get alone
+	r := &rec{o: o, p: unsafe.Pointer(&def), v: &def} //nolint:gosec // by column.get alone
 	return value[CustomField](r.clone())
 }
 
@@ -96,7 +96,7 @@ func (c *Core) beforeField(ctx context.Context, w *Write[CustomField]) error {
 		return err
 	}
 	if was != nil {
-		if err := f.stays(was, w.Event == eventReady); err != nil {
+		if err := f.stays(was, w.Event == "field."+eventReady); err != nil {
 			return err
 		}
 	}

@@ -114,8 +114,8 @@ func (c *Core) customRules(ctx context.Context, w *writer, ch *change) []Fault {
 // Warning is what a rule of severity [Warn] said of a record.
 type Warning struct {
 	Object string // the kind of record
-	ID     ID     // the record
-	Rule   ID
+	Record ID
+	RuleID ID
 	Fault  Fault
 }
 
@@ -139,7 +139,7 @@ func (w *Warnings) All() []Warning {
 func (w *Warnings) replace(object string, ids map[ID]bool, said []Warning) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.list = slices.DeleteFunc(w.list, func(x Warning) bool { return x.Object == object && ids[x.ID] })
+	w.list = slices.DeleteFunc(w.list, func(x Warning) bool { return x.Object == object && ids[x.Record] })
 	w.list = append(w.list, said...)
 }
 
@@ -163,7 +163,7 @@ func (w *writer) warn(ctx context.Context, changes []*change) {
 	}
 	var said []Warning
 	for _, x := range w.warnings {
-		if ids[x.ID] {
+		if ids[x.Record] {
 			said = append(said, x)
 		}
 	}

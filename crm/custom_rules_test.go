@@ -59,7 +59,7 @@ func TestRules(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, warnings.All(), 1)
 		require.Equal(t, crm.Fault{Field: "close_on", Reason: "That day is over."}, warnings.All()[0].Fault)
-		require.Equal(t, old.ID, warnings.All()[0].ID)
+		require.Equal(t, old.ID, warnings.All()[0].Record)
 		_, err = s.deals.Update(heard, old.ID, func(d *deal) error { d.CloseOn = crm.DateOf(s.Clock.Now()); return nil })
 		require.NoError(t, err)
 		require.Empty(t, warnings.All(), "it is right by now")

@@ -16,8 +16,8 @@ var (
 	// ErrConflict is a change that lost: to a newer version, to a record that has
 	// the unique value, to records that still refer to this one.
 	ErrConflict = storage.ErrConflict
-	// ErrInvalid is input that is refused; an [InvalidError] lists every field at
-	// fault.
+	// ErrInvalid is input that is refused. For a record it is an [InvalidError], which
+	// lists every field at fault.
 	ErrInvalid = storage.ErrInvalid
 	// ErrForbidden is what the actor has no right to.
 	ErrForbidden = errors.New("forbidden")
@@ -49,7 +49,9 @@ func (e *Error) Error() string {
 	if !e.ID.IsZero() {
 		b.WriteString(" " + e.ID.String())
 	}
-	b.WriteString(": " + strings.TrimPrefix(e.Err.Error(), "crm: "))
+	text := strings.TrimPrefix(e.Err.Error(), "crm: ")
+	text = strings.TrimPrefix(text, "storage: ")
+	b.WriteString(": " + strings.TrimPrefix(text, e.Op+": "))
 	return b.String()
 }
 
@@ -69,7 +71,7 @@ func failed(op, object string, id ID, err error) error {
 
 // Fault is one thing wrong with the input.
 type Fault struct {
-	Field  string // the field's name, or empty when it is about the whole
+	Field  string // the field's JSON name, or empty when it is about the whole
 	Reason string // what is wrong and what to do
 }
 

@@ -98,7 +98,7 @@ func ExampleDefine_reference() {
 	must(crm.Define(core, crm.Object[Visit]{Name: "visit"})) // of a boat
 	fmt.Println(core.Migrate(context.Background()))
 	// Output:
-	// crm: migrate: invalid: visit.boat_id: refers to the kind "boat", which is not defined: construct its module first
+	// crm: migrate: invalid: visit.boat_id: refers to the kind "boat", which is not defined: define it, or construct its module, before Migrate
 }
 
 // The hooks of a kind: what a record begins with, what is filled in before it is
@@ -321,7 +321,7 @@ func ExampleCore_AddLine() {
 	core.AddLine(harbourLine())
 	fmt.Println(core.Migrate(ctx))
 	// Output:
-	// crm: migrate: storage: migrate: invalid: the migration line lighthouse needs harbour, which is not given
+	// crm: migrate: invalid: the migration line lighthouse needs harbour, which is not given
 	// <nil>
 }
 

@@ -222,7 +222,7 @@ func ExampleCustomField_Validate() {
 	field := crm.CustomField{Object: "boat", Name: "Hull colour", Type: crm.FieldBool, MaxLength: 20}
 	fmt.Println(field.Validate())
 	// Output:
-	// invalid: name: is lower-case letters, digits and underscores, begins with a letter and has at most 40 bytes; max_length: is for text and long_text, and the field is a bool
+	// invalid: name: is lower-case letters, digits and underscores, begins with a letter and has at most 40 bytes; max_length: is for text and long_text, and the field's type is bool
 }
 
 func ExampleCustom_Set() {
@@ -320,7 +320,7 @@ func ExampleWithWarnings() {
 	boat, err := h.Boats.Create(crm.WithWarnings(ctx, &warnings), Boat{Name: "Argo", Worth: crm.EUR(12_000_00)})
 	fmt.Println(boat.Name, err)
 	for _, w := range warnings.All() {
-		fmt.Println(w.ID == boat.ID, w.Fault.Field, w.Fault.Reason)
+		fmt.Println(w.Record == boat.ID, w.Fault.Field, w.Fault.Reason)
 	}
 	// Output:
 	// Argo <nil>

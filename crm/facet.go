@@ -70,13 +70,13 @@ func (r *reader) facet(ctx context.Context, name string) (storage.Field, error) 
 	if custom, ok := strings.CutPrefix(name, "custom."); ok {
 		f, ok, err := r.core.customField(ctx, r.sc, r.object, custom)
 		if err == nil && (!ok || f.Currency.Name != "" || f.At.Kind == storage.JSON) {
-			err = Invalid("field", "%s: there is no such field with one value", name)
+			err = Invalid("field", "%s: there is no such field, or it holds money or several texts, which have no facets", name)
 		}
 		return f.At, err
 	}
 	f := r.byName[name]
 	if f == nil || f.typ == TypeMoney || f.typ == TypeTags || f.typ == TypeJSON {
-		return storage.Field{}, Invalid("field", "%s: there is no such field with one value", name)
+		return storage.Field{}, Invalid("field", "%s: there is no such field, or it holds money, several texts or JSON, which have no facets", name)
 	}
 	return storage.F(f.name), nil
 }

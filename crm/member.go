@@ -76,7 +76,8 @@ func (m *Members) ensure(ctx context.Context, key, name string) (Member, error) 
 	if name == "" {
 		name = key
 	}
-	made, err := m.Create(ctx, Member{Key: key, Name: name})
+	made := Member{Key: key, Name: name}
+	err = m.o.create(ctx, []*rec{m.rec(&made)}) // the caller says what failed
 	if errors.Is(err, ErrConflict) { // somebody else was first
 		return m.byKey(ctx, key)
 	}

@@ -47,17 +47,36 @@ type rec struct {
 	o *object
 	p unsafe.Pointer
 	v any // the same as *T
+
+	frozen []any // its values by column, while nothing changes it
 }
 
 var _ storage.Row = (*rec)(nil)
 
 func (o *object) newRec() *rec {
 	v, p := o.make()
-	return &rec{o, p, v}
+	return &rec{o: o, p: p, v: v}
 }
 
 // Value returns column i.
-func (r *rec) Value(i int) any { return r.o.columns[i].get(r.p) }
+func (r *rec) Value(i int) any {
+	if r.frozen != nil {
+		return r.frozen[i]
+	}
+	return r.o.columns[i].get(r.p)
+}
+
+// freeze takes the values once, for they are looked at several times on the way to
+// the database. Until it thaws the record must not change.
+func (r *rec) freeze() {
+	values := make([]any, len(r.o.columns))
+	for i := range values {
+		values[i] = r.o.columns[i].get(r.p)
+	}
+	r.frozen = values
+}
+
+func (r *rec) thaw() { r.frozen = nil }
 
 // Dest returns where column i is put.
 func (r *rec) Dest(i int) any { return r.o.columns[i].dest(r.p) }
@@ -74,6 +93,7 @@ func (r *rec) clone() *rec {
 // copyFrom makes r the same record as from, with maps, lists and pointers of its
 // own.
 func (r *rec) copyFrom(from *rec) {
+	r.thaw()
 	r.o.assign(r.p, from.p)
 	for _, i := range r.o.deep {
 		put(r.Dest(i), from.Value(i))
@@ -91,11 +111,12 @@ type Object[T any] struct {
 	// Initial gives the guarded fields of a new record the value they begin with. To
 	// create a record with another one takes the right to import.
 	Initial func(ctx context.Context, w *Write[T]) error
-	// BeforeWrite is called before a record is brought to its normal form; it may
-	// change the record, and its error ends the write.
+	// BeforeWrite is called before a record is brought to its normal form, when it is
+	// created, changed or restored; it may change the record, and its error ends the
+	// write.
 	BeforeWrite func(ctx context.Context, w *Write[T]) error
-	// AfterWrite is called in the transaction once the record is written; its error
-	// undoes the write.
+	// AfterWrite is called in the transaction once the record is written, or deleted,
+	// or purged (After is nil then); its error undoes the write.
 	AfterWrite func(ctx context.Context, w *Write[T]) error
 }
 
@@ -108,7 +129,8 @@ type Write[T any] struct {
 	Event string
 	// Before is the record as it was; nil when it is created. It must not be changed.
 	Before *T
-	// After is the record as it will be. Once it is written it must not be changed.
+	// After is the record as it will be; nil when it is purged. Once it is written it
+	// must not be changed.
 	After *T
 }
 
@@ -152,7 +174,7 @@ func hook[T any](fn func(context.Context, *Write[T]) error) func(context.Context
 		return nil
 	}
 	return func(ctx context.Context, c *change) error {
-		w := &Write[T]{Verb: c.verb, Event: c.event}
+		w := &Write[T]{Verb: c.verb, Event: c.o.name + "." + c.event}
 		if c.before != nil {
 			w.Before, _ = c.before.v.(*T)
 		}
@@ -177,8 +199,12 @@ func (c *Core) add(o *object) error {
 	return nil
 }
 
-// resolve finds what references lead to, and names them from the other end.
+// resolve finds what references lead to, and names them from the other end. A kind
+// that is missing may be defined before it is called again.
 func (c *Core) resolve() error {
+	for _, o := range c.order {
+		o.references, o.relations = nil, map[string]*relation{}
+	}
 	for _, o := range c.order {
 		for _, f := range o.fields {
 			if f.ref == "" {
@@ -186,7 +212,7 @@ func (c *Core) resolve() error {
 			}
 			f.target = c.objects[f.ref]
 			if f.target == nil {
-				return Invalid(o.name+"."+f.name, "refers to the kind %q, which is not defined: construct its module first", f.ref)
+				return Invalid(o.name+"."+f.name, "refers to the kind %q, which is not defined: define it, or construct its module, before Migrate", f.ref)
 			}
 			o.references = append(o.references, f)
 			name := f.as

@@ -172,9 +172,13 @@ func (w *writer) missing(ctx context.Context, target *object, ids []uuid.UUID) (
 	}
 	found := map[uuid.UUID]bool{}
 	for part := range slices.Chunk(ids, storage.MaxPage) {
-		values := make([]any, len(part))
-		for i, id := range part {
-			values[i] = id
+		among := byID(ID(part[0])) // of one, the plain comparison is planned quicker
+		if len(part) > 1 {
+			values := make([]any, len(part))
+			for i, id := range part {
+				values[i] = id
+			}
+			among = storage.In{Field: storage.F("id"), Values: values}
 		}
 		row := storage.Values(make([]any, len(target.columns)))
 		at := target.byName["id"].col
@@ -185,7 +189,7 @@ func (w *writer) missing(ctx context.Context, target *object, ids []uuid.UUID) (
 		}
 		err := w.core.session(ctx).Read(ctx, w.sc.Tenant, &storage.Query{
 			Table: target.table, Columns: []int{at}, Limit: len(part),
-			Where: a.reading(storage.And{storage.In{Field: storage.F("id"), Values: values}, living(false)}),
+			Where: a.reading(storage.And{among, living(false)}),
 		}, func() storage.Row { note(); return row })
 		if err != nil {
 			return nil, err

@@ -56,6 +56,7 @@ func (o *object) end(ctx context.Context, id ID, verb Verb, event string, opts [
 			err = w.write(ctx, []*change{c})
 		}
 		if after = c.after; after != nil {
+			after.thaw()
 			w.access.mask(after)
 		}
 		return err

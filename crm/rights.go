@@ -233,6 +233,9 @@ func (a *access) grant(verb Verb) (permit, error) {
 	case a.denied != "":
 		return permit{}, forbidden("%s: somebody who may update every role has to make you one", a.denied)
 	}
+	if a.o.core.cfg.Policy != nil {
+		return permit{}, forbidden("you have no right to %s %s: the host's policy does not grant it", verb, a.o.plural)
+	}
 	return permit{}, forbidden("you have no right to %s %s: a role has to grant it", verb, a.o.plural)
 }
 

@@ -97,9 +97,9 @@ func (s *Shares) share(ctx context.Context, object string, id ID, with Party, ac
 		return Share{}, err
 	}
 	if found.ID.IsZero() {
-		return s.Create(ctx, Share{
-			Object: object, RecordID: id, MemberID: with.member, TeamID: with.team, Below: with.below, Access: access,
-		})
+		made := Share{Object: object, RecordID: id, MemberID: with.member, TeamID: with.team, Below: with.below, Access: access}
+		err := s.o.create(ctx, []*rec{s.rec(&made)}) // the caller says what failed
+		return made, err
 	}
 	return s.Update(ctx, found.ID, func(s *Share) error {
 		s.Access, s.Below = access, with.below

@@ -141,7 +141,7 @@ func (f *field) fault(v any, r *rec) string {
 		case f.max > 0 && utf8.RuneCountInString(v) > f.max:
 			return fmt.Sprintf("has %d characters, and %d are allowed", utf8.RuneCountInString(v), f.max)
 		case f.enum != nil && !slices.Contains(f.enum, v):
-			return "is one of " + strings.Join(f.enum, ", ")
+			return "is none of " + strings.Join(f.enum, ", ")
 		}
 	case int64:
 		if f.typ == TypeMoney {

@@ -119,13 +119,12 @@ func (o *object) create(ctx context.Context, recs []*rec) error {
 				return at(i, len(recs), err)
 			}
 		}
-		if err := w.write(ctx, changes); err != nil {
-			return err
-		}
+		err = w.write(ctx, changes)
 		for _, r := range recs {
+			r.thaw()
 			w.access.mask(r)
 		}
-		return nil
+		return err
 	})
 }
 
@@ -213,6 +212,7 @@ func (o *object) updateOnce(ctx context.Context, id ID, event string, fn func(*r
 	} else if err := w.write(ctx, []*change{c}); err != nil {
 		return nil, err
 	}
+	after.thaw()
 	w.access.mask(after)
 	return after, nil
 }
@@ -276,6 +276,10 @@ func (w *writer) prepare(ctx context.Context, c *change) error {
 		faults = c.after.normalise()
 	}
 	faults = append(faults, w.customValues(c)...)
+	c.after.freeze()
+	if c.before != nil {
+		c.before.freeze()
+	}
 	c.diff()
 	if err := w.access.mayChange(ctx, c); err != nil {
 		return err
