@@ -78,7 +78,7 @@ func (m *Members) ensure(ctx context.Context, key, name string) (Member, error) 
 	}
 	made := Member{Key: key, Name: name}
 	err = m.o.create(ctx, []*rec{m.rec(&made)}) // the caller says what failed
-	if errors.Is(err, ErrConflict) { // somebody else was first
+	if errors.Is(err, ErrConflict) {            // somebody else was first
 		return m.byKey(ctx, key)
 	}
 	return made, err

@@ -92,7 +92,7 @@ func TestFinishedTransactionsAreRefused(t *testing.T) {
 
 		var escaped context.Context
 		require.NoError(t, s.Tx(ctx, func(ctx context.Context) error {
-			escaped = ctx
+			escaped = ctx //nolint:fatcontext // what must not be done
 			return nil
 		}))
 		_, err = s.companies.Create(escaped, company{Name: "Late"})
