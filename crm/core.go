@@ -27,9 +27,9 @@ type Config struct {
 	// SortLimit is how many records may be sorted by a field without an index, a
 	// reference or a custom field; 0 is 50,000. A list of more is ErrInvalid.
 	SortLimit int
-	// RightsLag is how long a change of rights made by another process may go
-	// unnoticed; 0 is a second, negative looks at every call. A change made through
-	// this Core holds at once.
+	// RightsLag is how long a change of rights or of custom fields made by another
+	// process may go unnoticed; 0 is a second, negative looks at every call. A change
+	// made through this Core holds at once.
 	RightsLag time.Duration
 }
 
