@@ -3,7 +3,7 @@ package crm_test
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +43,7 @@ func TestBadInputNamesItsField(t *testing.T) {
 			{"refs", func(d *deal) {
 				d.Refs = crm.Refs{}
 				for i := range 21 {
-					d.Refs[fmt.Sprint(i)] = "x"
+					d.Refs[strconv.Itoa(i)] = "x"
 				}
 			}},
 			{"custom.size", func(d *deal) { d.Custom = crm.Custom{"size": "L"} }},
