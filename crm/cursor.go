@@ -23,16 +23,19 @@ const maxCursor = 64 << 10
 var errCursor = Invalid("after", "the cursor is none of this query of this actor: begin again without one")
 
 // cursor seals the position of a row.
-func (l *listing) cursor(tn *tenant, r *listed) string {
+func (l *listing) cursor(tn *tenant, r *listed) (string, error) {
 	values := l.sortValues(r)
 	texts := make([]json.RawMessage, len(values))
 	for i, v := range values {
 		texts[i] = cursorValue(v)
 	}
-	aead := tn.aead()
+	aead, err := tn.aead()
+	if err != nil {
+		return "", err
+	}
 	nonce := make([]byte, aead.NonceSize())
 	_, _ = rand.Read(nonce) // never fails
-	return base64.RawURLEncoding.EncodeToString(aead.Seal(nonce, nonce, canonical(texts), l.bound()))
+	return base64.RawURLEncoding.EncodeToString(aead.Seal(nonce, nonce, canonical(texts), l.bound())), nil
 }
 
 // position opens the caller's cursor; nil is the beginning.
@@ -43,8 +46,11 @@ func (l *listing) position(tn *tenant) ([]any, error) {
 	if len(l.after) > maxCursor {
 		return nil, errCursor
 	}
+	aead, err := tn.aead()
+	if err != nil {
+		return nil, err
+	}
 	sealed, err := base64.RawURLEncoding.DecodeString(l.after)
-	aead := tn.aead()
 	if err != nil || len(sealed) < aead.NonceSize() {
 		return nil, errCursor
 	}
@@ -92,15 +98,14 @@ func (l *listing) bound() []byte {
 	return sum[:]
 }
 
-func (t *tenant) aead() cipher.AEAD {
+// aead seals and opens with the tenant's secret. A secret of another length than it
+// was made with is a damaged row, and an error.
+func (t *tenant) aead() (cipher.AEAD, error) {
 	block, err := aes.NewCipher(t.secret)
-	if err == nil {
-		var sealed cipher.AEAD
-		if sealed, err = cipher.NewGCM(block); err == nil {
-			return sealed
-		}
+	if err != nil {
+		return nil, fmt.Errorf("the tenant's secret is damaged: %w", err)
 	}
-	panic("crm: the secret of a tenant has 32 bytes: " + err.Error())
+	return cipher.NewGCM(block)
 }
 
 // cursorValue is a value of an order as JSON.

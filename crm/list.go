@@ -310,7 +310,9 @@ func (l *listing) read(ctx context.Context, tn *tenant, q *storage.Query) (*page
 	p := &page{}
 	if len(rows) > l.limit {
 		rows = rows[:l.limit]
-		p.next = l.cursor(tn, rows[l.limit-1])
+		if p.next, err = l.cursor(tn, rows[l.limit-1]); err != nil {
+			return nil, err
+		}
 	}
 	p.recs = make([]*rec, len(rows))
 	for i, row := range rows {

@@ -215,3 +215,22 @@ func TestListRefusals(t *testing.T) {
 		require.NoError(t, err, "an index sorts any number")
 	})
 }
+
+// TestADamagedSecretIsAnError cuts a tenant's secret short: lists then say so.
+func TestADamagedSecretIsAnError(t *testing.T) {
+	t.Parallel()
+	enginetest.Each(t, func(t *testing.T, e enginetest.Engine) {
+		s := newShop(t, e.Store, crm.Config{})
+		ctx := as(t, "dana")
+		s.fill(t, ctx)
+		table, bytes := "crm_tenant", "x'01'"
+		if e.Name == "postgres" {
+			table, bytes = "crm.tenant", `'\x01'`
+		}
+		_, err := e.DB.ExecContext(ctx, "UPDATE "+table+" SET secret = "+bytes)
+		require.NoError(t, err)
+		again := newShop(t, e.Store, crm.Config{}) // which has not read it before
+		_, err = again.deals.List(ctx, crm.Limit(5))
+		require.ErrorContains(t, err, "secret is damaged")
+	})
+}
