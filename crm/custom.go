@@ -123,12 +123,19 @@ func (w *writer) customValues(ch *change) []Fault {
 		return nil
 	}
 	v := values{fieldSet: w.custom, before: before, given: m.Custom, now: Custom{}, kept: map[string]any{}}
-	v.collect()
-	m.Custom, m.kept = v.result()
+	if before != nil && maps.EqualFunc(before.Custom, m.Custom, identical) {
+		m.kept = before.kept
+	} else {
+		v.collect()
+		m.Custom, m.kept = v.result()
+	}
 	for _, f := range w.custom.all() {
 		if f.formula != nil {
 			f.compute(ch.after)
 		}
+	}
+	if before != nil && m.kept == before.kept {
+		return nil
 	}
 	if raw, _ := customColumn(m).(json.RawMessage); len(raw) > MaxCustomBytes {
 		v.addf("custom", "has %d bytes, and %d are allowed", len(raw), MaxCustomBytes)
@@ -256,6 +263,16 @@ func (f *customField) compute(r *rec) {
 		m.Custom = Custom{}
 	}
 	m.Custom[f.Name], m.kept = holds, &keptCustom{members: kept, shown: true}
+}
+
+// identical reports whether two values are surely one and the same. Of lists and what
+// else has no normal form yet it says no.
+func identical(a, b any) bool {
+	switch a.(type) {
+	case string, int64, bool, Money, Date, ID:
+		return a == b
+	}
+	return false
 }
 
 // sameCustom compares two values in their normal form.

@@ -34,6 +34,8 @@ var (
 		{Name: "recorded", Kind: storage.Time}, {Name: "actor", Kind: storage.Text}, {Name: "cause", Kind: storage.Text, Null: true},
 		{Name: "changes", Kind: storage.JSON},
 	}}
+	eventHappened, eventActor, eventCause = eventTable.Index("happened"), eventTable.Index("actor"), eventTable.Index("cause")
+
 	// outboxTable holds the events that are yet to be put into the log.
 	outboxTable = &storage.Table{Name: "outbox", Key: []string{"id"}, Version: "version", Columns: []storage.Column{
 		{Name: "id", Kind: storage.ID}, {Name: "version", Kind: storage.Int}, {Name: "bucket", Kind: storage.Int}, {Name: "due", Kind: storage.Time},
@@ -175,7 +177,8 @@ func appendText(b []byte, s string) []byte {
 }
 
 // rows returns the rows of changes, and for each the index of its change. Rows of
-// one table follow each other, so that they travel together.
+// one table follow each other, so that they travel together. The values of a new
+// record were checked as its fields, and what is made of them need not be again.
 func (w *writer) rows(part []*change) (rows []storage.Change, of []int) {
 	n := 3 * len(part)
 	rows, of = make([]storage.Change, 0, n), make([]int, 0, n)
@@ -189,10 +192,10 @@ func (w *writer) rows(part []*change) (rows []storage.Change, of []int) {
 	events := make([]eventRow, len(part))
 	for i, c := range part {
 		events[i] = *w.event(c)
-		add(i, storage.Change{Action: storage.Insert, Table: eventTable, Row: &events[i]})
+		add(i, storage.Change{Action: storage.Insert, Table: eventTable, Row: &events[i], Checked: true})
 	}
 	for i := range part {
-		add(i, storage.Change{Action: storage.Insert, Table: outboxTable, Row: &outboxRow{events[i].id, w.tenant.bucket, w.now}})
+		add(i, storage.Change{Action: storage.Insert, Table: outboxTable, Row: &outboxRow{events[i].id, w.tenant.bucket, w.now}, Checked: true})
 	}
 	for i, c := range part {
 		add(i, c.refRows()...)
@@ -206,7 +209,7 @@ func (w *writer) rows(part []*change) (rows []storage.Change, of []int) {
 func (w *writer) recordRow(c *change) storage.Change {
 	switch {
 	case c.before == nil:
-		return storage.Change{Action: storage.Insert, Table: w.table, Row: c.after}
+		return storage.Change{Action: storage.Insert, Table: w.table, Row: c.after, Checked: true}
 	case c.after == nil:
 		return storage.Change{Action: storage.Delete, Table: w.table, Row: c.before, Version: c.before.meta().Version}
 	}

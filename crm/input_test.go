@@ -114,5 +114,36 @@ func TestScopes(t *testing.T) {
 			_, err := s.deals.Create(ctx, deal{Name: "x"})
 			require.ErrorIs(t, err, crm.ErrInvalid, what)
 		}
+		for field, ctx := range map[string]context.Context{
+			"member": crm.As(t.Context(), crm.Actor{Tenant: "acme", Member: "da\x00na"}),
+			"cause":  crm.Because(as(t, "dana"), "half a \xff character"),
+			"at":     crm.At(as(t, "dana"), time.Date(-9000, 1, 1, 0, 0, 0, 0, time.UTC)),
+		} {
+			_, err := s.deals.Create(ctx, deal{Name: "x"})
+			invalid, _ := errors.AsType[*crm.InvalidError](err)
+			require.NotNil(t, invalid, "%s: %v", field, err)
+			require.Equal(t, field, invalid.Faults[0].Field)
+		}
+	})
+}
+
+// TestHistoryOfLargeTexts: what may be kept may be changed, though its history has
+// what it was beside what it is.
+func TestHistoryOfLargeTexts(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *shop) {
+		ctx := as(t, "dana")
+		was, is := map[string]any{"text": strings.Repeat("a", 900_000)}, map[string]any{"text": strings.Repeat("b", 900_000)}
+		d, err := s.deals.Create(ctx, deal{Name: "x", Notes: was})
+		require.NoError(t, err)
+		s.Clock.Advance(time.Hour)
+		_, err = s.deals.Update(ctx, d.ID, func(d *deal) error { d.Notes = is; return nil })
+		require.NoError(t, err)
+		first, err := s.deals.AsOf(ctx, d.ID, d.Updated)
+		require.NoError(t, err)
+		require.Equal(t, was, first.Notes)
+		now, err := s.deals.Get(ctx, d.ID)
+		require.NoError(t, err)
+		require.Equal(t, is, now.Notes)
+		s.whole(t)
 	})
 }

@@ -48,7 +48,7 @@ type rec struct {
 	p unsafe.Pointer
 	v any // the same as *T
 
-	frozen []any // its values by column, while nothing changes it
+	frozen []any // the values asked for so far, by column, while nothing changes it
 }
 
 var _ storage.Row = (*rec)(nil)
@@ -60,21 +60,18 @@ func (o *object) newRec() *rec {
 
 // Value returns column i.
 func (r *rec) Value(i int) any {
-	if r.frozen != nil {
-		return r.frozen[i]
+	if r.frozen == nil {
+		return r.o.columns[i].get(r.p)
 	}
-	return r.o.columns[i].get(r.p)
+	if r.frozen[i] == nil {
+		r.frozen[i] = r.o.columns[i].get(r.p)
+	}
+	return r.frozen[i]
 }
 
-// freeze takes the values once, for they are looked at several times on the way to
-// the database. Until it thaws the record must not change.
-func (r *rec) freeze() {
-	values := make([]any, len(r.o.columns))
-	for i := range values {
-		values[i] = r.o.columns[i].get(r.p)
-	}
-	r.frozen = values
-}
+// freeze keeps each value from the first time it is asked for, since most are looked at
+// several times on the way to the database. Until it thaws the record must not change.
+func (r *rec) freeze() { r.frozen = make([]any, len(r.o.columns)) }
 
 func (r *rec) thaw() { r.frozen = nil }
 

@@ -71,6 +71,23 @@ func scopeOf(ctx context.Context) (scope, error) {
 	return sc, nil
 }
 
+// check refuses what the history could not say of who did it, and why.
+func (sc scope) check() error {
+	if len(sc.cause) > 200 {
+		return Invalid("cause", "has %d bytes, and 200 are allowed", len(sc.cause))
+	}
+	for _, said := range [...]struct {
+		field  string
+		column int
+		value  any
+	}{{"member", eventActor, sc.Member}, {"cause", eventCause, sc.cause}, {"at", eventHappened, sc.at}} {
+		if err := storage.CheckValue(eventTable, said.column, said.value); err != nil && said.value != any(time.Time{}) {
+			return Invalid(said.field, "%s", reason(err))
+		}
+	}
+	return nil
+}
+
 // actor is how history names who did it.
 func (sc scope) actor() string {
 	if sc.system {

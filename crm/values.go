@@ -68,6 +68,33 @@ func (f *field) same(a, b *rec) bool {
 	return true
 }
 
+// same reports whether a column has the same value in two records. What the struct
+// itself holds is compared in place.
+func (c *column) same(a, b *rec) bool {
+	if c.field.typ == TypeMoney { // absent is what has neither amount nor currency
+		return same(c.get(a.p), c.get(b.p))
+	}
+	switch x, y := c.dest(a.p), c.dest(b.p); x := x.(type) {
+	case *string:
+		return *x == *y.(*string) //nolint:errcheck // of the same column
+	case *int64:
+		return *x == *y.(*int64) //nolint:errcheck // as above
+	case *bool:
+		return *x == *y.(*bool) //nolint:errcheck // as above
+	case *uuid.UUID:
+		return *x == *y.(*uuid.UUID) //nolint:errcheck // as above
+	case *time.Time:
+		return x.Equal(*y.(*time.Time)) //nolint:errcheck // as above
+	case *Date:
+		return *x == *y.(*Date) //nolint:errcheck // as above
+	case *customInto:
+		if x.into.kept == y.(*customInto).into.kept { //nolint:errcheck // as above
+			return true
+		}
+	}
+	return same(c.get(a.p), c.get(b.p))
+}
+
 // same compares two values of one column.
 func same(a, b any) bool {
 	x, ok := a.(json.RawMessage)
@@ -115,10 +142,15 @@ func (r *rec) normalise() (faults []Fault) {
 // maxTags is how many texts a list has at most.
 const maxTags = 500
 
-// check holds a record against its tags, and names every field at fault.
-func (r *rec) check() []Fault {
+// check holds what a change sets against the fields' tags, and names every field at
+// fault. A value that stays was kept under the tags of its day.
+func (c *change) check() []Fault {
+	r := c.after
 	faults := r.meta().Refs.check()
 	for _, f := range r.o.fields {
+		if c.before != nil && !c.changed(f) {
+			continue
+		}
 		v := r.Value(f.col)
 		if v == nil {
 			if f.required {

@@ -64,8 +64,8 @@ func (o *object) writer(ctx context.Context, verb Verb) (*writer, error) {
 		}
 		w.at = sc.at
 	}
-	if len(sc.cause) > 200 {
-		return nil, Invalid("cause", "has %d bytes, and 200 are allowed", len(sc.cause))
+	if err := sc.check(); err != nil {
+		return nil, err
 	}
 	if w.custom, err = o.core.fieldsOf(ctx, sc.Tenant, o); err != nil {
 		return nil, err
@@ -277,15 +277,12 @@ func (w *writer) prepare(ctx context.Context, c *change) error {
 	}
 	faults = append(faults, w.customValues(c)...)
 	c.after.freeze()
-	if c.before != nil {
-		c.before.freeze()
-	}
 	c.diff()
 	if err := w.access.mayChange(ctx, c); err != nil {
 		return err
 	}
 	faults = append(faults, c.guarded()...)
-	faults = append(faults, c.after.check()...)
+	faults = append(faults, c.check()...)
 	if len(faults) == 0 {
 		err := w.validate(c.after.v)
 		found, ours := faultsOf(err)
@@ -370,8 +367,7 @@ func (c *change) diff() {
 				c.cols = append(c.cols, i)
 			}
 		default:
-			now := c.after.Value(i)
-			if c.before == nil && now != nil || c.before != nil && !same(c.before.Value(i), now) {
+			if c.before == nil && c.after.Value(i) != nil || c.before != nil && !column.same(c.before, c.after) {
 				c.cols = append(c.cols, i)
 			}
 		}

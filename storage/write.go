@@ -29,6 +29,11 @@ type Change struct {
 	Columns []int // for Update, the columns to set, key and version excepted; nil is all
 	Version int64 // for Update and Delete in a table with versions, the one expected
 	Where   Expr  // for Clear
+
+	// Checked says that whoever made the change has held the row's values against
+	// [CheckValue] or made them of values that were, so that an adapter need not; JSON
+	// among them may then be larger than MaxText.
+	Checked bool
 }
 
 // Check reports what is wrong with a change as [ErrInvalid], its values

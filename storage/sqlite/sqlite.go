@@ -148,7 +148,7 @@ func (o Options) store(db, readers *sql.DB, owned bool) (*Store, error) {
 	e := engine.New(dialect{}, db, readers, owned, engine.Options{
 		Wait:          o.wait(),
 		CarefulCommit: !strings.EqualFold(journal, "wal"),
-		Immediate:     owned && readers != db, // by the DSN of this package
+		Immediate:     owned && readers != db || beginsImmediate(ctx, db), // Open's own DSN says so
 	})
 	err = engine.Patiently(ctx, dialect{}, o.wait(), func() error {
 		_, err := e.Identify(ctx)
@@ -158,6 +158,21 @@ func (o Options) store(db, readers *sql.DB, owned bool) (*Store, error) {
 		return fail(err)
 	}
 	return &Store{e}, nil
+}
+
+// beginsImmediate reports whether transactions of a pool begin with the right to write,
+// which only its DSN says. SQLite tells it by refusing a checkpoint in a transaction
+// that holds a lock; NOOP checkpoints nothing. When in doubt the answer is no, which
+// costs a statement a transaction and nothing else.
+func beginsImmediate(ctx context.Context, db *sql.DB) bool {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return false
+	}
+	defer tx.Rollback() //nolint:errcheck // there is nothing in it
+	_, err = tx.ExecContext(ctx, "PRAGMA wal_checkpoint(NOOP)")
+	code, ok := resultCode(err)
+	return ok && code&0xff == codeLocked
 }
 
 // older compares dotted versions.

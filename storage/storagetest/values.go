@@ -339,6 +339,12 @@ func testLargest(t *testing.T, e *env) {
 	require.Equal(t, []int{1}, e.numbers(e.note, eq("body", text)))
 	require.Equal(t, []int{1}, e.numbers(e.note, storage.Has{Field: storage.F("tags"), Text: text[:storage.MaxText-9]}))
 	require.Equal(t, []int{1}, e.numbers(e.note, storage.Contains{Field: storage.F("title"), Text: text[1000:]}))
+
+	made := insert(e.note, row(e.note, "id", id(2), "custom", raw(`["`+text+`","`+text+`"]`)))
+	require.ErrorIs(t, e.Store.Write(t.Context(), e.tenant, []storage.Change{made}), storage.ErrInvalid)
+	made.Checked = true
+	e.write(made)
+	require.Equal(t, []int{1, 2}, e.numbers(e.note, nil))
 }
 
 // wideTable has the most columns a table may have.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -152,6 +153,9 @@ func takeRow(c *storage.Change, into storage.Values) error {
 		v := c.Row.Value(i)
 		into[i] = v
 		size += sizeOf(v)
+		if c.Checked {
+			return nil
+		}
 		return storage.CheckValue(c.Table, i, v)
 	}
 	if c.Action == storage.Update && c.Columns != nil || c.Action == storage.Delete {
@@ -215,8 +219,7 @@ func (s *session) writeEach(ctx context.Context, tenant string, changes []storag
 	defer s.e.free(b)
 	for i := range changes {
 		c := &changes[i]
-		b.reset(i > 0 && like(c, &changes[i-1]))
-		if err := b.change(c, ""); err != nil {
+		if err := s.e.one(b, c, i > 0 && like(c, &changes[i-1])); err != nil {
 			return at(first+i, c, err)
 		}
 		n, err := s.exec(ctx, b)
@@ -227,6 +230,50 @@ func (s *session) writeEach(ctx context.Context, tenant string, changes []storag
 			return at(first+i, c, s.e.classify(ctx, "write", c.Table.Name, err))
 		}
 	}
+	return nil
+}
+
+// maxShapes bounds the texts kept of single changes.
+const maxShapes = 1024
+
+// shape is what the text of a single change depends on.
+type shape struct {
+	table   *storage.Table
+	action  storage.Action
+	columns string
+}
+
+// one writes the statement of a single change into b, whose text it has already when
+// again. Else the text is kept from the last time a change of its shape was made.
+func (e *Engine) one(b *builder, c *storage.Change, again bool) error {
+	b.reset(again)
+	if again || c.Action == storage.Clear {
+		return b.change(c, "")
+	}
+	of := shape{table: c.Table, action: c.Action}
+	if c.Action == storage.Update && c.Columns != nil {
+		columns := make([]byte, 0, 64)
+		for _, column := range c.Columns {
+			columns = binary.AppendUvarint(columns, uint64(column))
+		}
+		of.columns = string(columns)
+	}
+	e.mu.Lock()
+	text, known := e.shapes[of]
+	e.mu.Unlock()
+	if known {
+		b.b, b.again = append(b.b, text...), true
+		return b.change(c, "")
+	}
+	if err := b.change(c, ""); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.shapes) == maxShapes {
+		clear(e.shapes)
+	}
+	e.shapes[of] = string(b.b)
 	return nil
 }
 
