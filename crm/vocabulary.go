@@ -168,23 +168,15 @@ func (r *reader) compile(ctx context.Context, c condition) (storage.Expr, error)
 	}
 	var fail error
 	v := &vocabulary{object: r.object, ctx: ctx, sc: r.sc, a: r.access, fail: &fail}
-	uses, err := x.Uses(v)
-	if fail != nil {
-		return nil, fail
-	}
-	if err != nil {
-		return nil, err
-	}
-	for _, u := range uses {
-		if err := r.mayName(ctx, u); err != nil {
-			return nil, err
-		}
-	}
 	args := make([]any, len(c.args))
 	for i, a := range c.args {
 		args[i] = argument(a)
 	}
-	out, err := x.Compile(v, args, r.env())
+	env := r.env()
+	if !r.access.all {
+		env.Named = func(u filter.Use) error { return r.mayName(ctx, u) }
+	}
+	out, err := x.Compile(v, args, env)
 	if fail != nil {
 		return nil, fail
 	}

@@ -67,7 +67,7 @@ func (c *compiler) condition(x condition, o Object) (storage.Expr, error) {
 		}
 		return storage.Not{Expr: of}, nil
 	case holds:
-		t, err := resolve(x.of, o)
+		t, err := c.resolve(x.of, o)
 		if err != nil {
 			return nil, err
 		}
@@ -85,6 +85,39 @@ func (c *compiler) condition(x condition, o Object) (storage.Expr, error) {
 		return c.related(x, o)
 	}
 	return nil, invalid(-1, "the condition is of a kind that has no meaning")
+}
+
+// resolve finds the field a path names, if it may be named.
+func (c *compiler) resolve(p path, o Object) (*target, error) {
+	t, err := resolve(p, o)
+	if err == nil && c.env.Named != nil {
+		err = t.uses(p, o, c.env.Named)
+	}
+	return t, err
+}
+
+// resolveOperand resolves a field or fold of one.
+func (c *compiler) resolveOperand(x operand, o Object) (*target, error) {
+	p, ok := x.(path)
+	if ok {
+		return c.resolve(p, o)
+	}
+	f, ok := x.(call)
+	if ok {
+		p, ok = f.args[0].(path)
+	}
+	if !ok {
+		return nil, invalid(x.pos(), "a field is wanted here")
+	}
+	t, err := c.resolve(p, o)
+	if err != nil {
+		return t, err
+	}
+	if t.field.Type != Text || t.field.Fold == nil {
+		return t, t.errorf("is kept without its folded form: compare it as it is")
+	}
+	t.field, t.folded = Field{Type: Text, At: *t.field.Fold}, true
+	return t, nil
 }
 
 func (c *compiler) logic(x logic, o Object) (storage.Expr, error) {
@@ -108,6 +141,11 @@ func (c *compiler) relation(x related, o Object) (rel storage.Rel, scope, where 
 	rel, of, ok := o.Relation(x.name)
 	if !ok {
 		return rel, nil, nil, &Error{x.at, x.name, o.Name() + " has no relation of this name"}
+	}
+	if c.env.Named != nil {
+		if err := c.env.Named(Use{o.Name(), UsesRelation, x.name}); err != nil {
+			return rel, nil, nil, err
+		}
 	}
 	if x.where != nil {
 		where, err = c.condition(x.where, of)
@@ -153,7 +191,7 @@ func (c *compiler) comparison(x comparison, o Object) (storage.Expr, error) {
 	if !isField(x.left) {
 		return nil, invalid(x.at, "one side of a comparison is a field")
 	}
-	t, err := resolveOperand(x.left, o)
+	t, err := c.resolveOperand(x.left, o)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +208,7 @@ func (c *compiler) comparison(x comparison, o Object) (storage.Expr, error) {
 		return t.absent(), nil
 	}
 	if isField(x.right) {
-		other, err := resolveOperand(x.right, o)
+		other, err := c.resolveOperand(x.right, o)
 		if err != nil {
 			return nil, err
 		}
@@ -273,7 +311,7 @@ func (c *compiler) membership(x membership, o Object) (storage.Expr, error) {
 
 // tagged compiles 'vip' in tags.
 func (c *compiler) tagged(x membership, right path, o Object) (storage.Expr, error) {
-	t, err := resolve(right, o)
+	t, err := c.resolve(right, o)
 	if err != nil {
 		return nil, err
 	}
@@ -337,5 +375,5 @@ func (c *compiler) fieldOf(x operand, o Object, word string) (*target, error) {
 	if _, isCount := x.(related); isCount || !isField(x) {
 		return nil, invalid(x.pos(), "on the left of %s stands a field", word)
 	}
-	return resolveOperand(x, o)
+	return c.resolveOperand(x, o)
 }

@@ -107,6 +107,9 @@ type Env struct {
 	Money func(amount, currency string) (minor int64, err error)
 	// Fold is the function that wrote the columns named by Field.Fold.
 	Fold func(string) string
+	// Named, when not nil, is asked about each name as it is met. Its error ends the
+	// compilation and is returned as it is.
+	Named func(Use) error
 }
 
 // Amount is an amount in minor units of a currency, as an argument.

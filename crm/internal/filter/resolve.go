@@ -28,30 +28,6 @@ func (t *target) errorf(format string, args ...any) error {
 	return &Error{t.at, t.name, fmt.Sprintf(format, args...)}
 }
 
-// resolveOperand resolves a field or fold of one.
-func resolveOperand(x operand, o Object) (*target, error) {
-	p, ok := x.(path)
-	if ok {
-		return resolve(p, o)
-	}
-	f, ok := x.(call)
-	if ok {
-		p, ok = f.args[0].(path)
-	}
-	if !ok {
-		return nil, invalid(x.pos(), "a field is wanted here")
-	}
-	t, err := resolve(p, o)
-	if err != nil {
-		return t, err
-	}
-	if t.field.Type != Text || t.field.Fold == nil {
-		return t, t.errorf("is kept without its folded form: compare it as it is")
-	}
-	t.field, t.folded = Field{Type: Text, At: *t.field.Fold}, true
-	return t, nil
-}
-
 // resolve finds the field a path names from an object.
 func resolve(p path, o Object) (*target, error) {
 	t := &target{at: p.at, name: strings.Join(p.names, "."), object: o}

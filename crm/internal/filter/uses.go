@@ -98,15 +98,23 @@ func (u *uses) path(p path, o Object) error {
 	if err != nil {
 		return err
 	}
+	return t.uses(p, o, func(use Use) error {
+		u.add(use)
+		return nil
+	})
+}
+
+// uses calls named for what the path to the target names.
+func (t *target) uses(p path, o Object, named func(Use) error) error {
 	names := p.names
 	if t.hop != nil {
-		u.add(Use{o.Name(), UsesRef, names[0]})
+		if err := named(Use{o.Name(), UsesRef, names[0]}); err != nil {
+			return err
+		}
 		names = names[1:]
 	}
 	if names[0] == "custom" && len(names) > 1 {
-		u.add(Use{t.object.Name(), UsesCustom, names[1]})
-		return nil
+		return named(Use{t.object.Name(), UsesCustom, names[1]})
 	}
-	u.add(Use{t.object.Name(), UsesField, names[0]})
-	return nil
+	return named(Use{t.object.Name(), UsesField, names[0]})
 }

@@ -38,7 +38,11 @@ func (s *session) Aggregate(ctx context.Context, tenant string, a *storage.Aggre
 			return err
 		}
 		n := 0
-		err = aggregateSink(a).read(rows, 0, func() storage.Row {
+		limit := 0
+		if len(a.Group) == 0 {
+			limit = 1 // there is exactly one
+		}
+		err = aggregateSink(a).read(rows, limit, func() storage.Row {
 			if n++; n > storage.MaxGroups {
 				return nil
 			}

@@ -40,6 +40,37 @@ func (e *Engine) free(b *builder) {
 	e.builders.Put(b)
 }
 
+// shape is what the text of a simple statement depends on.
+type shape struct {
+	table   *storage.Table
+	action  storage.Action // 0 of a query
+	columns string         // and of a query the condition
+}
+
+// maxShapes bounds the texts that are kept by shape.
+const maxShapes = 1024
+
+// shaped has write fill b: with arguments alone where the text of the shape is known.
+func (e *Engine) shaped(b *builder, of shape, write func() error) error {
+	e.mu.Lock()
+	text, known := e.shapes[of]
+	e.mu.Unlock()
+	if known {
+		b.b, b.again = append(b.b, text...), true
+		return write()
+	}
+	if err := write(); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.shapes) == maxShapes {
+		clear(e.shapes)
+	}
+	e.shapes[of] = string(b.b)
+	return nil
+}
+
 // n is how many arguments are bound.
 func (b *builder) n() int {
 	if b.d.Mode() != nil {

@@ -205,11 +205,10 @@ type operand func() *builder
 
 // value appends a column or a member of it.
 func (b *builder) value(alias string, f storage.Field) *builder {
-	column := alias + `."` + f.Name + `"`
 	if f.Member == "" {
-		return b.s(column)
+		return b.column(alias, f.Name)
 	}
-	b.b = b.d.Member(b.b, column, f.Kind, b.text(b.d.MemberKey(f.Member)))
+	b.b = b.d.Member(b.b, alias+`."`+f.Name+`"`, f.Kind, b.text(b.d.MemberKey(f.Member)))
 	return b
 }
 

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -233,18 +232,8 @@ func (s *session) writeEach(ctx context.Context, tenant string, changes []storag
 	return nil
 }
 
-// maxShapes bounds the texts kept of single changes.
-const maxShapes = 1024
-
-// shape is what the text of a single change depends on.
-type shape struct {
-	table   *storage.Table
-	action  storage.Action
-	columns string
-}
-
 // one writes the statement of a single change into b, whose text it has already when
-// again. Else the text is kept from the last time a change of its shape was made.
+// again. Else it is the text kept from the last time a change of its shape was made.
 func (e *Engine) one(b *builder, c *storage.Change, again bool) error {
 	b.reset(again)
 	if again || c.Action == storage.Clear {
@@ -252,29 +241,9 @@ func (e *Engine) one(b *builder, c *storage.Change, again bool) error {
 	}
 	of := shape{table: c.Table, action: c.Action}
 	if c.Action == storage.Update && c.Columns != nil {
-		columns := make([]byte, 0, 64)
-		for _, column := range c.Columns {
-			columns = binary.AppendUvarint(columns, uint64(column))
-		}
-		of.columns = string(columns)
+		of.columns = string(appendInts(make([]byte, 0, 64), c.Columns))
 	}
-	e.mu.Lock()
-	text, known := e.shapes[of]
-	e.mu.Unlock()
-	if known {
-		b.b, b.again = append(b.b, text...), true
-		return b.change(c, "")
-	}
-	if err := b.change(c, ""); err != nil {
-		return err
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if len(e.shapes) == maxShapes {
-		clear(e.shapes)
-	}
-	e.shapes[of] = string(b.b)
-	return nil
+	return e.shaped(b, of, func() error { return b.change(c, "") })
 }
 
 // mustHit reports whether a change that touches no row has failed.
