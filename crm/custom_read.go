@@ -86,12 +86,12 @@ func (c *Core) checkIndex(ctx context.Context, s storage.Session, tenant string,
 	for _, f := range set.promoted {
 		is, want := found[f.Key], f.row(r)
 		delete(found, f.Key)
-		if is != nil && want != nil && !f.Ready {
+		if is != nil && !f.Ready {
 			is.unique, want.unique = nil, nil
 		}
 		switch {
-		case is == nil && (want == nil || !f.Ready):
-		case is == nil || want == nil || *is != *want:
+		case is == nil && !f.Ready:
+		case is == nil || *is != *want:
 			return fmt.Sprintf("the index of %s is not what the record has", f.name), nil
 		}
 	}
