@@ -26,7 +26,7 @@ func (s *session) Read(ctx context.Context, tenant string, q *storage.Query, nex
 		if err := q.Check(); err != nil {
 			return err
 		}
-		if q.Lock && run.tx == nil {
+		if (q.Lock || q.Share) && run.tx == nil {
 			return storage.Invalid(q.Table.Name, "", "a locking read needs a transaction: use Atomic")
 		}
 		b := s.e.build(tenant)
@@ -63,8 +63,11 @@ func (b *builder) query(q *storage.Query) error {
 		}
 		b.order(terms, func(i int) { b.operand("t", terms[i].field) })
 		b.limit(q.Limit)
-		if q.Lock {
+		switch {
+		case q.Lock:
 			b.s(b.d.Lock())
+		case q.Share:
+			b.s(b.d.Share())
 		}
 		return nil
 	}
