@@ -314,5 +314,5 @@ func (b *backfill) duplicates(ctx context.Context) (clash, err error) {
 		ids[i] = row.record.String()
 	}
 	return &ConflictError{Field: b.field.name, Reason: fmt.Sprintf(
-		"%d records have a value that another record has too: change them and call Backfill again. The first: %s", n, strings.Join(ids, ", "))}, err
+		"%s a value that another record has too: change them and call Backfill again. The first: %s", records(n, "has", "have"), strings.Join(ids, ", "))}, err
 }

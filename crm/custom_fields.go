@@ -342,7 +342,7 @@ func (c *Core) optionsUnused(ctx context.Context, was, is *CustomField) error {
 			return err
 		}
 		if n > 0 {
-			return &ConflictError{Field: "options", Reason: fmt.Sprintf("%d records have the option %q: retire it instead", n, o.Key)}
+			return &ConflictError{Field: "options", Reason: fmt.Sprintf("%s the option %q: retire it instead", records(n, "has", "have"), o.Key)}
 		}
 	}
 	return nil
@@ -356,7 +356,7 @@ func (c *Core) fieldPurged(ctx context.Context, was *CustomField) error {
 		return err
 	}
 	if n > 0 {
-		return &ConflictError{Field: "name", Reason: fmt.Sprintf("%d records, living or deleted, have a value: delete the field, which keeps them, or empty it first", n)}
+		return &ConflictError{Field: "name", Reason: fmt.Sprintf("%s a value, deleted ones counted: delete the field, which keeps them, or empty it first", records(n, "has", "have"))}
 	}
 	if was.Deleted.IsZero() {
 		s, err := c.freshFields(ctx, was.Object)

@@ -9,6 +9,9 @@ import (
 // remove deletes a record so that it can be restored.
 func (o *object) remove(ctx context.Context, id ID, opts []WriteOption) error {
 	_, err := o.end(ctx, id, VerbDelete, "deleted", opts)
+	if err == nil && o.name == memberKind && o.core.tx(ctx) == nil {
+		o.core.released(ctx, id)
+	}
 	return err
 }
 

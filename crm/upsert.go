@@ -236,7 +236,7 @@ func (w *writer) named(given *rec, by []string) (k keys, err error) {
 // reachable refuses to go by a key of a record that was deleted, or that the actor
 // may not read: either way the key is taken.
 func (w *writer) reachable(ctx context.Context, id ID, field string) error {
-	missing, err := w.missing(ctx, w.object, idsOf(id))
+	missing, err := w.missing(ctx, others{of: w.object}, idsOf(id))
 	if err == nil && len(missing) > 0 {
 		err = &ConflictError{Field: field, Reason: "a record has this key that was deleted or that you may not read: restore or purge it first"}
 	}

@@ -420,7 +420,7 @@ func (w *writer) needsTx(changes []*change) bool {
 		}
 		for _, f := range w.references {
 			id, set := c.after.Value(f.col).(uuid.UUID)
-			if set && c.changed(f) && !(f.name == "owner_id" && w.access.knows(ID(id))) {
+			if set && c.changed(f) && (!f.kernel || w.ownerHeld(c, f, id)) {
 				return true
 			}
 		}
