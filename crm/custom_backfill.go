@@ -150,7 +150,11 @@ func (b *backfill) begin(ctx context.Context, id ID) error {
 		return ErrNotFound
 	}
 	def, _ := held.v.(*CustomField)
-	all, err := b.core.readDefinitions(ctx, b.tenant)
+	zone, err := b.core.zoneOf(ctx, b.tenant)
+	if err != nil {
+		return err
+	}
+	all, err := b.core.readDefinitions(ctx, b.tenant, zone)
 	if err != nil {
 		return err
 	}

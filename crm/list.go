@@ -198,10 +198,10 @@ func (r *reader) where(ctx context.Context, opts listOptions) (storage.Expr, err
 	if !opts.deleted {
 		all = append(all, living(false))
 	}
-	for _, c := range opts.where {
+	for i, c := range opts.where {
 		x, err := r.compile(ctx, c)
 		if err != nil {
-			return nil, err
+			return nil, whereFault(err, i, len(opts.where))
 		}
 		all = append(all, x)
 	}

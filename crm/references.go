@@ -83,6 +83,12 @@ func (w *writer) byRef(ctx context.Context, source, key string) (ID, error) {
 	return ID(id), err
 }
 
+// exists reports whether a record, living or deleted, has an id.
+func (w *writer) exists(ctx context.Context, id ID) bool {
+	n, err := count(ctx, w.core.session(ctx), w.sc.Tenant, w.table, byID(id))
+	return err == nil && n > 0
+}
+
 // taken says who has a value that must be unique.
 func (w *writer) taken(ctx context.Context, c *change, f *field) error {
 	conflict := &ConflictError{Field: f.name, Reason: "another record has this value"}

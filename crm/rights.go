@@ -412,6 +412,16 @@ func (a *access) hides(name string) bool {
 	return a.read.level == LevelNone || isClosed(a.read.closed, name)
 }
 
+// hidesCustom reports whether there are single custom fields the actor may not read.
+func (a *access) hidesCustom() bool {
+	for name := range a.read.closed {
+		if strings.HasPrefix(name, "custom.") {
+			return !a.all
+		}
+	}
+	return false
+}
+
 // mask removes what the actor may not read. Who made a record and may read none sees
 // of it what the kernel wrote.
 func (a *access) mask(r *rec) {

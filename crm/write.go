@@ -489,6 +489,8 @@ func (r *refusal) explain(ctx context.Context) error {
 		return &ConflictError{Field: "version", Reason: "another writer changed the record first: read it again", raced: true}
 	case c.after == nil:
 		return r.err
+	case c.before == nil && w.exists(ctx, c.after.meta().ID): // whatever else is taken, it is by this record
+		return at(i, of, &ConflictError{Field: "id", Holder: c.after.meta().ID, Reason: "a record with this id exists"})
 	case known.Table == refTable.Name:
 		return at(i, of, w.refTaken(ctx, c, r.err))
 	case known.Table == indexTable.Name:
