@@ -389,7 +389,7 @@ func (c *Core) fieldPurged(ctx context.Context, was *CustomField) error {
 		return err
 	}
 	if n > 0 {
-		return &ConflictError{Field: "name", Reason: fmt.Sprintf("%s a value, deleted ones counted: delete the field, which keeps them, or empty it first", records(n, "has", "have"))}
+		return &ConflictError{Field: "name", Reason: records(n, "has", "have") + " a value, deleted ones counted: delete the field, which keeps them, or empty it first"}
 	}
 	if was.Deleted.IsZero() {
 		s, err := c.freshFields(ctx, was.Object)

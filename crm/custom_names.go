@@ -67,7 +67,8 @@ func (c *Core) fieldNames(ctx context.Context, tenant, object string) (*fieldNam
 // note takes an event of a field's history.
 func (n *fieldNames) note(row *eventRow, object string, of map[ID]bool) {
 	var changes struct {
-		Object, Name [2]*string
+		Object [2]*string `json:"object"`
+		Name   [2]*string `json:"name"`
 	}
 	_ = json.Unmarshal(row.changes, &changes) // the kernel wrote it
 	id := ID(row.record)

@@ -593,7 +593,7 @@ func ExampleTenants_SetZone() {
 	// Output:
 	// <nil>
 	// 1 <nil>
-	// crm: set zone tenant: invalid: zone: "Shanghai" is no zone that this program knows: it is a name such as Europe/Berlin, and a program without the system's zone files imports time/tzdata
+	// crm: set zone tenant: invalid: zone: "Shanghai" is no zone this program knows: give a name such as Europe/Berlin, and import time/tzdata where the system has no zone files
 }
 
 func ExampleTenants_Zone() {

@@ -2,6 +2,7 @@ package crm
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/google/uuid"
 
@@ -53,7 +54,7 @@ func (c *Core) released(ctx context.Context, id ID) {
 		_, err = c.release(ctx, sc.Tenant, storage.And{storage.Is{Field: storage.F("owner_id"), Op: storage.Eq, Value: uuid.UUID(id)}})
 	}
 	if err != nil {
-		c.cfg.Logger.WarnContext(ctx, "crm: what a deleted member owns was not released: call Members.Release", "member", id.String(), "err", err)
+		c.cfg.Logger.WarnContext(ctx, "crm: what a deleted member owns was not released: call Members.Release", slog.String("member", id.String()), slog.Any("err", err))
 	}
 }
 

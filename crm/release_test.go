@@ -94,7 +94,8 @@ func TestNobodyGetsADeletedOwner(t *testing.T) {
 		require.ErrorContains(t, deleted, "still refer")
 
 		// Once he is deleted nobody gives him one, not even who has not heard of it.
-		for c := range b.companies.All(b.sys) {
+		for c, err := range b.companies.All(b.sys) {
+			require.NoError(t, err)
 			require.NoError(t, b.companies.Purge(b.sys, c.ID))
 		}
 		mine, err := b.far.companies.Create(b.sys, company{Name: "mine", Record: crm.Record{OwnerID: b.ada.ID}})

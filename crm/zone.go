@@ -87,7 +87,7 @@ func zoneNamed(name string) (*time.Location, error) {
 	}
 	zone, err := time.LoadLocation(name)
 	if err != nil {
-		return nil, fmt.Errorf("%q is no zone that this program knows: it is a name such as Europe/Berlin, and a program without the system's zone files imports time/tzdata", clip(name))
+		return nil, fmt.Errorf("%q is no zone this program knows: give a name such as Europe/Berlin, and import time/tzdata where the system has no zone files", clip(name))
 	}
 	return zone, nil
 }

@@ -151,12 +151,15 @@ type listenedStmt struct {
 	text  string
 }
 
-func (s *listenedStmt) Query(args []driver.Value) (driver.Rows, error) {
+func (s *listenedStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
 	values := make([]any, len(args))
 	for i, a := range args {
-		values[i] = a
+		values[i] = a.Value
 	}
 	s.heard.add(s.text, values)
-	//lint:ignore SA1019 the old form is enough to listen
-	return s.Stmt.Query(args)
+	stmt, ok := s.Stmt.(driver.StmtQueryContext)
+	if !ok {
+		return nil, driver.ErrSkip
+	}
+	return stmt.QueryContext(ctx, args)
 }
