@@ -59,74 +59,103 @@ type place struct {
 	id    uuid.UUID
 }
 
-// readByIndex reads a page from the index, then its records.
+// values are what a position is made of.
+func (at place) values() []any { return []any{at.value, at.id} }
+
+// readByIndex reads a page: what stands next in the index, then the records of that
+// which are of the list, until there are enough. The index is read alone: of one
+// question about both, a database that knows little of the tables makes one that goes
+// through all records, or through all for each.
 func (l *listing) readByIndex(ctx context.Context, tn *tenant, q *storage.Query) (*page, error) {
-	places, err := l.places(ctx, q)
-	if err != nil || len(places) == 0 {
-		return &page{}, err
-	}
+	w := l.walk(q.After)
+	var places []place // of recs
 	p := &page{}
-	if len(places) > l.limit {
-		places = places[:l.limit]
-		last := places[l.limit-1]
-		if p.next, err = l.cursor(tn, []any{last.value, last.id}); err != nil {
+	for batch := q.Limit; len(p.recs) < q.Limit && !w.ended(); {
+		next, err := w.next(ctx, batch)
+		if err != nil {
 			return nil, err
 		}
+		before := len(p.recs)
+		if places, p.recs, err = l.recordsAt(ctx, q, next, places, p.recs); err != nil {
+			return nil, err
+		}
+		batch = following(batch, len(p.recs)-before, q.Limit-len(p.recs))
 	}
-	if p.recs, err = l.recordsAt(ctx, q, places); err != nil {
-		return nil, err
+	if len(p.recs) > l.limit {
+		p.recs = p.recs[:l.limit]
+		var err error
+		if p.next, err = l.cursor(tn, places[l.limit-1].values()); err != nil {
+			return nil, err
+		}
 	}
 	return p, l.core.shown(ctx, l.sc, l.object, l.access, p.recs)
 }
 
-// places finds the records of a page, and one more, in the index. What has no value is
-// lowest. Only the page on which those without one meet the others takes two reads.
-func (l *listing) places(ctx context.Context, q *storage.Query) (list []place, err error) {
-	parts := []bool{false, true} // whether there is a value
-	if l.terms[0].desc {
-		parts = []bool{true, false}
+// following is how many places to look at next, to find as many records as are wanted:
+// about twice what that took in the last batch.
+func following(batch, found, wanted int) int {
+	if found == 0 {
+		return min(8*batch, storage.MaxPage)
 	}
-	if q.After != nil && parts[1] == (q.After[0] != nil) {
-		parts = parts[1:]
+	return min(2*wanted*batch/found+1, storage.MaxPage)
+}
+
+// walk is a way through the index, in the order of a list. What has no value is lowest.
+type walk struct {
+	*listing
+
+	desc  bool
+	parts []bool // those that are left: whether there is a value
+	after []any  // the position in the first of them; nil is its beginning
+}
+
+func (l *listing) walk(after []any) *walk {
+	w := &walk{listing: l, desc: l.terms[0].desc, parts: []bool{false, true}, after: after}
+	if w.desc {
+		w.parts = []bool{true, false}
 	}
-	after := q.After
-	for _, valued := range parts {
-		if list, err = l.placesIn(ctx, valued, q.Where, after, q.Limit, list); err != nil || len(list) == q.Limit {
-			return list, err
+	if after != nil && w.parts[1] == (after[0] != nil) {
+		w.parts = w.parts[1:]
+	}
+	return w
+}
+
+func (w *walk) ended() bool { return len(w.parts) == 0 }
+
+// next returns the next places, fewer only at the end. Where those without a value meet
+// the others it reads twice.
+func (w *walk) next(ctx context.Context, n int) (list []place, err error) {
+	for len(list) < n && !w.ended() {
+		had := len(list)
+		if list, err = w.read(ctx, n-had, list); err != nil {
+			return nil, err
 		}
-		after = nil
+		if len(list) < n {
+			w.parts, w.after = w.parts[1:], nil
+		} else {
+			w.after = list[n-1].values()
+		}
 	}
 	return list, nil
 }
 
-// placesIn adds to a list what one part of the index has of it behind a position.
-func (l *listing) placesIn(ctx context.Context, valued bool, where storage.Expr, after []any, limit int, list []place) ([]place, error) {
-	desc := l.terms[0].desc
-	q := &storage.Query{
-		Table: indexOfNone, Columns: []int{1}, Order: []storage.Order{{Field: storage.F("record_id"), Desc: desc}}, Limit: limit - len(list),
-	}
+// read adds to a list what the part of the index at hand has next.
+func (w *walk) read(ctx context.Context, n int, list []place) ([]place, error) {
+	q := &storage.Query{Table: indexOfNone, Columns: []int{1}, Order: []storage.Order{{Field: storage.F("record_id"), Desc: w.desc}}, Limit: n}
 	has := storage.Expr(withoutValue())
-	if valued {
-		q.Table, q.Columns = indexOfTexts, []int{1, 3}
-		if l.by.At.Name == "int_value" {
+	if w.after != nil {
+		q.After = []any{w.after[1], w.after[1]}
+	}
+	if w.parts[0] {
+		q.Table, q.Columns, q.Order[0].Field, q.After = indexOfTexts, []int{1, 3}, w.by.At, w.after
+		if w.by.At.Name == "int_value" {
 			q.Table = indexOfInts
 		}
-		q.Order[0].Field = l.by.At
-		has = storage.Not{Expr: storage.Absent{Field: l.by.At}}
+		has = storage.Not{Expr: storage.Absent{Field: w.by.At}}
 	}
-	if after != nil {
-		q.After = []any{after[1], after[1]}
-		if valued {
-			q.After = after
-		}
-	}
-	// Each row's record is looked up by its key. Of Exists a planner may make a join,
-	// which begins with the first record and not at the position; and it takes what
-	// differs from a value for nearly all there is, as it is here.
-	none := storage.Count{Rel: storage.Rel{Table: l.table, Column: "id", Key: "record_id"}, Where: where, Op: storage.Eq, N: 0}
-	q.Where = storage.And{l.by.Where, has, storage.Not{Expr: none}}
+	q.Where = storage.And{w.by.Where, has}
 	var rows []storage.Values
-	err := l.core.session(ctx).Read(ctx, l.sc.Tenant, q, func() storage.Row {
+	err := w.core.session(ctx).Read(ctx, w.sc.Tenant, q, func() storage.Row {
 		rows = append(rows, make(storage.Values, len(q.Table.Columns)))
 		return rows[len(rows)-1]
 	})
@@ -137,29 +166,31 @@ func (l *listing) placesIn(ctx context.Context, valued bool, where storage.Expr,
 	return list, err
 }
 
-// recordsAt reads the records that stand at places. One that was changed meanwhile so
-// that it is not of the list any more is left out.
-func (l *listing) recordsAt(ctx context.Context, q *storage.Query, places []place) ([]*rec, error) {
-	ids := make([]any, len(places))
-	for i, at := range places {
-		ids[i] = at.id
+// recordsAt adds those of the records at places that are of the list, in their order, to
+// what was found before.
+func (l *listing) recordsAt(ctx context.Context, q *storage.Query, at, places []place, recs []*rec) ([]place, []*rec, error) {
+	if len(at) == 0 {
+		return places, recs, nil
 	}
-	byID := make(map[ID]*rec, len(places))
-	var recs []*rec
+	ids := make([]any, len(at))
+	for i := range at {
+		ids[i] = at[i].id
+	}
+	found := make(map[ID]*rec, len(at))
+	var read []*rec
 	err := l.core.session(ctx).Read(ctx, l.sc.Tenant, &storage.Query{
-		Table: l.table, Columns: q.Columns, Where: storage.And{storage.In{Field: storage.F("id"), Values: ids}, q.Where}, Limit: len(places),
+		Table: l.table, Columns: q.Columns, Where: storage.And{storage.In{Field: storage.F("id"), Values: ids}, q.Where}, Limit: len(at),
 	}, func() storage.Row {
-		recs = append(recs, l.newRec())
-		return recs[len(recs)-1]
+		read = append(read, l.newRec())
+		return read[len(read)-1]
 	})
-	for _, r := range recs {
-		byID[r.meta().ID] = r
+	for _, r := range read {
+		found[r.meta().ID] = r
 	}
-	recs = recs[:0:0]
-	for _, at := range places {
-		if r := byID[ID(at.id)]; r != nil {
-			recs = append(recs, r)
+	for i := range at {
+		if r := found[ID(at[i].id)]; r != nil {
+			places, recs = append(places, at[i]), append(recs, r)
 		}
 	}
-	return recs, err
+	return places, recs, err
 }

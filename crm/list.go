@@ -48,10 +48,10 @@ func WithDeleted() ListOption { return func(o *listOptions) { o.deleted = true }
 //
 // A list by one custom field that is indexed or unique, and ready, has no limit: each
 // page is a read of the index and one of the records, whatever the number of records,
-// and one more where those without a value meet the others. A record that is deleted,
-// or taken from the list, between the two reads is not on the page. With a filter, or
-// where the actor may read some records only, one more read finds out whether so few
-// are left that they are better sorted.
+// and one more where those without a value meet the others. Records in between that
+// are not of the list are passed over, by further reads when they are many. With a
+// filter, or where the actor may read some records only, one more read finds out
+// whether so few are left that they are better sorted.
 func OrderBy(fields ...string) ListOption {
 	return func(o *listOptions) { o.order = append(o.order, fields...) }
 }

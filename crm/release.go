@@ -46,15 +46,28 @@ func (m *Members) release(ctx context.Context) (int64, error) {
 	return m.o.core.release(ctx, r.sc.Tenant, storage.And{storage.Not{Expr: storage.Absent{Field: storage.F("owner_id")}}, storage.Not{Expr: there}})
 }
 
-// released takes from a member who was just deleted what he came to own meanwhile. He is
-// deleted whether or not it succeeds.
-func (c *Core) released(ctx context.Context, id ID) {
+// released takes from a member whose deletion ended with err what he came to own
+// meanwhile, unless its transaction goes on. He is deleted whether or not that succeeds.
+func (o *object) released(ctx context.Context, id ID, err error) error {
+	c := o.core
+	if err != nil || o.name != memberKind || c.tx(ctx) != nil {
+		return err
+	}
 	sc, err := scopeOf(ctx)
 	if err == nil {
 		_, err = c.release(ctx, sc.Tenant, storage.And{storage.Is{Field: storage.F("owner_id"), Op: storage.Eq, Value: uuid.UUID(id)}})
 	}
 	if err != nil {
 		c.cfg.Logger.WarnContext(ctx, "crm: what a deleted member owns was not released: call Members.Release", slog.String("member", id.String()), slog.Any("err", err))
+	}
+	return nil
+}
+
+// ownerGone takes the owner from a record that comes back when he was deleted meanwhile:
+// it could not come back with him.
+func (w *writer) ownerGone(c *change) {
+	if m := c.after.meta(); !m.OwnerID.IsZero() && !w.access.knows(m.OwnerID) {
+		m.OwnerID = ID{}
 	}
 }
 

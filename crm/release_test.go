@@ -272,6 +272,26 @@ func TestAReleaseGoesThroughAll(t *testing.T) {
 	})
 }
 
+// TestARecordComesBackWithoutAnOwnerWhoIsGone restores what was of a member who was
+// deleted after it.
+func TestARecordComesBackWithoutAnOwnerWhoIsGone(t *testing.T) {
+	onBranch(t, func(t *testing.T, b branch) {
+		c, err := b.companies.Create(as(t, "ada"), company{Name: "a"})
+		require.NoError(t, err)
+		require.Equal(t, b.ada.ID, c.OwnerID)
+		require.NoError(t, b.companies.Delete(b.sys, c.ID))
+		require.NoError(t, b.Members.Delete(b.sys, b.ada.ID))
+		role := b.role(t, "Mender", append(crm.Allow("company", crm.LevelAll, crm.VerbRead, crm.VerbUpdate), crm.Allow("role", crm.LevelOwn, crm.VerbRead)...))
+		b.give(t, b.bob, role)
+		_, err = b.far.companies.Restore(b.sys, c.ID)
+		require.ErrorContains(t, err, "owner_id: refers to no member that lives", "who has not heard of it")
+		c, err = b.companies.Restore(as(t, "bob"), c.ID)
+		require.NoError(t, err)
+		require.Zero(t, c.OwnerID)
+		b.whole(t)
+	})
+}
+
 // TestHeldCustomReferences deletes what custom fields in the index lead to.
 func TestHeldCustomReferences(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *shop) {

@@ -560,7 +560,7 @@ func (a *access) mayOwn(c *change) error {
 		if !owner.IsZero() && owner == a.me {
 			return nil // reached by any level
 		}
-	} else if c.before.meta().OwnerID == owner {
+	} else if c.before.meta().OwnerID == owner || c.event == "restored" && owner.IsZero() {
 		return nil
 	}
 	p, err := a.grant(verb)
