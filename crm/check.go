@@ -93,7 +93,7 @@ func (ch *checker) reference(o *object, f *field) error {
 		storage.Not{Expr: storage.Exists{Rel: storage.Rel{Table: f.target.table, Column: "id", Key: f.name}, Where: living(false)}},
 	})
 	if err == nil && n > 0 {
-		ch.addf(o, ID{}, "%d records refer by %s to a %s that is gone", n, f.name, f.target.name)
+		ch.addf(o, ID{}, "%s by %s to a %s that is gone", records(n, "refers", "refer"), f.name, f.target.name)
 	}
 	return err
 }

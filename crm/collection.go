@@ -103,8 +103,8 @@ func (c *Collection[T]) Delete(ctx context.Context, id ID, opts ...WriteOption) 
 	return failed("delete", c.o.name, id, c.o.remove(ctx, id, opts))
 }
 
-// Restore brings a deleted record back, and returns it. It is ErrConflict when one
-// of its unique values has been taken since.
+// Restore brings a deleted record back, and returns it, without an owner when he was
+// deleted since. It is ErrConflict when one of its unique values has been taken since.
 func (c *Collection[T]) Restore(ctx context.Context, id ID, opts ...WriteOption) (T, error) {
 	r, err := c.o.restore(ctx, id, opts)
 	if err != nil {

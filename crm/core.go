@@ -25,7 +25,8 @@ type Config struct {
 	// for. Otherwise a tenant comes to be with its first write.
 	StrictTenants bool
 	// SortLimit is how many records may be sorted by a field without an index, a
-	// reference or a custom field; 0 is 50,000. A list of more is ErrInvalid.
+	// reference or a custom field that is not indexed; 0 is 50,000. A list of more is
+	// ErrInvalid.
 	SortLimit int
 	// RightsLag is how long a change of rights or of custom fields made by another
 	// process may go unnoticed; 0 is a second, negative looks at every call. A change

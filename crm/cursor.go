@@ -22,9 +22,8 @@ const maxCursor = 64 << 10
 // would tell what is in it.
 var errCursor = Invalid("after", "the cursor is none of this query of this actor: begin again without one")
 
-// cursor seals the position of a row.
-func (l *listing) cursor(tn *tenant, r *listed) (string, error) {
-	values := l.sortValues(r)
+// cursor seals the position of a row: the values of the order's terms, then the key.
+func (l *listing) cursor(tn *tenant, values []any) (string, error) {
 	texts := make([]json.RawMessage, len(values))
 	for i, v := range values {
 		texts[i] = cursorValue(v)

@@ -2,6 +2,7 @@ package crm
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -304,20 +305,53 @@ func eachCustom(was, is Custom, add func(name string, before, after []byte)) {
 type customRef struct {
 	field *field
 	id    uuid.UUID
+	held  bool // what it leads to is not deleted while it does
 }
 
 // customRefs are the references among the custom values that a change has to prove:
-// those it makes. What one leads to may be deleted later.
+// those it makes, and those that come back with a record and hold what they lead to.
+// What another one leads to may be deleted later.
 func (w *writer) customRefs(c *change) (refs []customRef) {
 	for _, f := range w.custom.all() {
 		if f.ref == nil {
 			continue
 		}
 		id, set := c.after.meta().Custom[f.Name].(ID)
-		if !set || c.before != nil && c.before.meta().Custom[f.Name] == any(id) || f.Type == FieldMember && w.access.knows(id) {
+		stays := c.before != nil && c.before.meta().Custom[f.Name] == any(id) && !(f.promoted() && c.event == "restored")
+		if !set || stays || f.Type == FieldMember && !f.promoted() && w.access.knows(id) {
 			continue
 		}
-		refs = append(refs, customRef{f.ref, uuid.UUID(id)})
+		refs = append(refs, customRef{f.ref, uuid.UUID(id), f.promoted()})
 	}
 	return refs
+}
+
+// unusedByCustom refuses that a record goes while custom fields that are in the index
+// lead to it: for a purge those of deleted records too.
+func (w *writer) unusedByCustom(ctx context.Context, c *change) error {
+	all, err := w.core.definitions(ctx, w.sc.Tenant)
+	if err != nil {
+		return err
+	}
+	id := c.before.meta().ID
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		s := all[name]
+		for _, f := range s.promoted {
+			if f.ref == nil || f.ref.target != w.object || !f.Ready {
+				continue
+			}
+			where := append(f.rows(), storage.Is{Field: storage.F("text_value"), Op: storage.Eq, Value: id.String()})
+			if c.after != nil {
+				where = append(where, storage.Exists{Rel: storage.Rel{Table: s.o.table, Column: "id", Key: "record_id"}, Where: living(false)})
+			}
+			n, err := count(ctx, w.core.session(ctx), w.sc.Tenant, indexTable, where)
+			if err != nil {
+				return err
+			}
+			if n > 0 {
+				return s.o.inUse(s.o.plural, n, f.name)
+			}
+		}
+	}
+	return nil
 }

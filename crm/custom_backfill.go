@@ -150,7 +150,11 @@ func (b *backfill) begin(ctx context.Context, id ID) error {
 		return ErrNotFound
 	}
 	def, _ := held.v.(*CustomField)
-	all, err := b.core.readDefinitions(ctx, b.tenant)
+	zone, err := b.core.zoneOf(ctx, b.tenant)
+	if err != nil {
+		return err
+	}
+	all, err := b.core.readDefinitions(ctx, b.tenant, zone)
 	if err != nil {
 		return err
 	}
@@ -228,11 +232,10 @@ func (b *backfill) index(ctx context.Context, recs []*rec) error {
 	rows := make([]*indexRow, 0, len(recs))
 	var wanted []any
 	for _, r := range recs {
-		if row := b.field.row(r); row != nil {
-			rows = append(rows, row)
-			if row.unique != nil {
-				wanted = append(wanted, row.unique)
-			}
+		row := b.field.row(r)
+		rows = append(rows, row)
+		if row.unique != nil {
+			wanted = append(wanted, row.unique)
 		}
 	}
 	holders, err := b.holders(ctx, wanted)
@@ -299,7 +302,7 @@ func (b *backfill) end(ctx context.Context) error {
 
 // duplicates reports living records whose value another has.
 func (b *backfill) duplicates(ctx context.Context) (clash, err error) {
-	where := append(b.field.rows(), storage.Absent{Field: storage.F("unique_value")},
+	where := append(b.field.rows(), storage.Absent{Field: storage.F("unique_value")}, storage.Not{Expr: withoutValue()},
 		storage.Exists{Rel: storage.Rel{Table: b.of.o.table, Column: "id", Key: "record_id"}, Where: living(false)})
 	n, err := count(ctx, b.core.session(ctx), b.tenant, indexTable, where)
 	if err != nil || n == 0 {
@@ -315,5 +318,5 @@ func (b *backfill) duplicates(ctx context.Context) (clash, err error) {
 		ids[i] = row.record.String()
 	}
 	return &ConflictError{Field: b.field.name, Reason: fmt.Sprintf(
-		"%d records have a value that another record has too: change them and call Backfill again. The first: %s", n, strings.Join(ids, ", "))}, err
+		"%s a value that another record has too: change them and call Backfill again. The first: %s", records(n, "has", "have"), strings.Join(ids, ", "))}, err
 }

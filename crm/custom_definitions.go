@@ -27,6 +27,7 @@ type fieldSet struct {
 	byName   map[string]*customField
 	promoted []*customField
 	rules    []*rule
+	zone     *time.Location // the calendar of its expressions; nil is UTC
 }
 
 // customField is a definition made ready for use.
@@ -48,8 +49,9 @@ func (c *Core) fieldsOf(ctx context.Context, tenant string, o *object) (*fieldSe
 	return all[o.name], err
 }
 
-// readDefinitions reads what a tenant has defined.
-func (c *Core) readDefinitions(ctx context.Context, tenant string) (definitions, error) {
+// readDefinitions reads what a tenant has defined, and in which zone its expressions
+// are read.
+func (c *Core) readDefinitions(ctx context.Context, tenant string, zone *time.Location) (definitions, error) {
 	fields, err := readAll[CustomField](ctx, c, tenant, c.Fields.kind.o)
 	if err != nil {
 		return nil, err
@@ -58,7 +60,7 @@ func (c *Core) readDefinitions(ctx context.Context, tenant string) (definitions,
 	if err != nil {
 		return nil, err
 	}
-	return c.define(fields, rules), nil
+	return c.define(fields, rules, zone), nil
 }
 
 // readAll reads all living records of a kind, without rights: what they define holds
@@ -84,11 +86,11 @@ func readAll[T any](ctx context.Context, c *Core, tenant string, o *object) ([]*
 
 // define makes sets of definitions. What could not be understood is noted in its
 // definition.
-func (c *Core) define(fields []*CustomField, rules []*Rule) definitions {
+func (c *Core) define(fields []*CustomField, rules []*Rule, zone *time.Location) definitions {
 	all := definitions{}
 	set := func(name string) *fieldSet {
 		if all[name] == nil && c.objects[name] != nil {
-			all[name] = &fieldSet{o: c.objects[name], byName: map[string]*customField{}}
+			all[name] = &fieldSet{o: c.objects[name], byName: map[string]*customField{}, zone: zone}
 		}
 		return all[name] // nil where the program no longer knows the object
 	}
@@ -250,9 +252,9 @@ func (s *fieldSet) own(steady bool) *own {
 }
 
 // momentOf is what an expression takes from the moment.
-func momentOf(now time.Time, me ID) filter.Env {
+func momentOf(now time.Time, zone *time.Location, me ID) filter.Env {
 	return filter.Env{
-		Now: now, Zone: time.UTC, Me: uuid.UUID(me), Fold: Fold,
+		Now: now, Zone: zone, Me: uuid.UUID(me), Fold: Fold,
 		Money: func(amount, currency string) (int64, error) {
 			m, err := ParseAmount(amount, currency)
 			return m.Minor, err
@@ -268,11 +270,11 @@ func (s *fieldSet) compileOwn(text string, steady bool) (*filter.Expr, storage.E
 		return nil, nil, err
 	}
 	o := s.own(steady)
-	once, err := x.Compile(o, nil, momentOf(time.Date(2001, time.February, 3, 4, 5, 6, 0, time.UTC), ID{1}))
+	once, err := x.Compile(o, nil, momentOf(time.Date(2001, time.February, 3, 4, 5, 6, 0, time.UTC), s.zone, ID{1}))
 	if err != nil {
 		return nil, nil, err
 	}
-	again, err := x.Compile(o, nil, momentOf(time.Date(2032, time.October, 11, 12, 13, 14, 0, time.UTC), ID{2}))
+	again, err := x.Compile(o, nil, momentOf(time.Date(2032, time.October, 11, 12, 13, 14, 0, time.UTC), s.zone, ID{2}))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -83,7 +83,7 @@ type CustomField struct {
 	// Unique lets no two living records have the same value. Texts are the same when
 	// they fold to the same: see [Fold].
 	Unique bool `json:"unique,omitempty"`
-	// Indexed makes filters by it fast.
+	// Indexed makes filters and lists by it fast.
 	Indexed bool `json:"indexed,omitempty"`
 	// Ready says that all records are in the index, or have the formula's value. The
 	// kernel sets it: see [Fields.Backfill].

@@ -3,6 +3,7 @@ package crm
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -85,8 +86,10 @@ func (c *Core) defineFields() error {
 	return c.defineRules()
 }
 
-// eventReady is what history calls the end of a backfill.
-const eventReady = "ready"
+const (
+	eventReady    = "ready"    // what history calls the end of a backfill
+	eventOutdated = "outdated" // and that another one is needed
+)
 
 // beforeField completes a definition, and refuses what never changes.
 func (c *Core) beforeField(ctx context.Context, w *Write[CustomField]) error {
@@ -96,7 +99,7 @@ func (c *Core) beforeField(ctx context.Context, w *Write[CustomField]) error {
 		return err
 	}
 	if was != nil {
-		if err := f.stays(was, w.Event == "field."+eventReady); err != nil {
+		if err := f.stays(was, w.Event == "field."+eventReady || w.Event == "field."+eventOutdated); err != nil {
 			return err
 		}
 	}
@@ -307,10 +310,40 @@ func (c *Core) fieldUnused(ctx context.Context, s *fieldSet, was, is *CustomFiel
 		}
 		users = append(users, more...)
 	}
+	if is != nil && is.Name != was.Name {
+		bare, err := c.barredBy(ctx, was.Object, "custom."+was.Name, "custom."+is.Name)
+		if err != nil {
+			return err
+		}
+		users = append(users, bare...)
+	}
 	if len(users) == 0 {
 		return nil
 	}
 	return &ConflictError{Field: "name", Reason: fmt.Sprintf("custom.%s is used by %s: change them first", was.Name, firstOf(users))}
+}
+
+// barredBy names the roles that take a field away by its old name and would not by its
+// new one: who has them would read it, or write it.
+func (c *Core) barredBy(ctx context.Context, object, was, is string) (users []string, err error) {
+	sc, err := scopeOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.rightsOf(ctx, sc.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range r.roles {
+		for _, verb := range []Verb{VerbRead, VerbUpdate} {
+			if closed := x.closed(object, verb); isClosed(closed, was) && !isClosed(closed, is) {
+				users = append(users, fmt.Sprintf("role %q, which has to take %s away too", x.name, is))
+				break
+			}
+		}
+	}
+	slices.Sort(users)
+	return users, nil
 }
 
 // firstOf names the first of a list, and how many more there are.
@@ -342,7 +375,7 @@ func (c *Core) optionsUnused(ctx context.Context, was, is *CustomField) error {
 			return err
 		}
 		if n > 0 {
-			return &ConflictError{Field: "options", Reason: fmt.Sprintf("%d records have the option %q: retire it instead", n, o.Key)}
+			return &ConflictError{Field: "options", Reason: fmt.Sprintf("%s the option %q: retire it instead", records(n, "has", "have"), o.Key)}
 		}
 	}
 	return nil
@@ -356,7 +389,7 @@ func (c *Core) fieldPurged(ctx context.Context, was *CustomField) error {
 		return err
 	}
 	if n > 0 {
-		return &ConflictError{Field: "name", Reason: fmt.Sprintf("%d records, living or deleted, have a value: delete the field, which keeps them, or empty it first", n)}
+		return &ConflictError{Field: "name", Reason: records(n, "has", "have") + " a value, deleted ones counted: delete the field, which keeps them, or empty it first"}
 	}
 	if was.Deleted.IsZero() {
 		s, err := c.freshFields(ctx, was.Object)

@@ -14,8 +14,9 @@ import (
 )
 
 // indexTable is where values of custom fields are kept once more that are unique, or
-// found quickly. A record, living or deleted, has a row for each such field in which
-// it has a value. Only the row of a living one says what must be unique.
+// found quickly. A record, living or deleted, has a row for each such field, without
+// values where it has none, so that lists find it in its place. Only the row of a
+// living one says what must be unique.
 //
 //nolint:gochecknoglobals // a constant, which an adapter knows by its address
 var indexTable = &storage.Table{Name: "field_index", Key: []string{"object", "record_id", "field"}, Columns: []storage.Column{
@@ -63,14 +64,14 @@ func (f *CustomField) rows() storage.And {
 	}
 }
 
-// row is what the index has of a record for the field, or nil.
+// row is what the index has of a record for the field.
 func (f *customField) row(r *rec) *indexRow {
 	m := r.meta()
+	row := &indexRow{object: r.o.name, record: uuid.UUID(m.ID), field: f.Key}
 	v := f.find(m.kept.values())
 	if v == nil {
-		return nil
+		return row
 	}
-	row := &indexRow{object: r.o.name, record: uuid.UUID(m.ID), field: f.Key}
 	switch kept := m.kept.members[f.Key].(type) {
 	case int64:
 		row.number = kept
@@ -127,15 +128,13 @@ func (c *Core) indexRows(w *writer, ch *change) (rows []storage.Change) {
 			was = f.row(ch.before)
 		}
 		is := f.row(ch.after)
-		if was == nil && is == nil || was != nil && is != nil && *was == *is {
+		if was != nil && *was == *is {
 			continue
 		}
 		if was != nil {
 			rows = append(rows, storage.Change{Action: storage.Delete, Table: indexTable, Row: was})
 		}
-		if is != nil {
-			insert = append(insert, storage.Change{Action: storage.Insert, Table: indexTable, Row: is})
-		}
+		insert = append(insert, storage.Change{Action: storage.Insert, Table: indexTable, Row: is})
 	}
 	return append(rows, insert...)
 }
@@ -165,7 +164,7 @@ func (w *writer) customTaken(ctx context.Context, part []*change, named int) err
 		}
 		for _, f := range w.custom.all() {
 			row := f.row(part[i].after)
-			if row == nil || row.unique == nil {
+			if row.unique == nil {
 				continue
 			}
 			taken, holder, err := w.holder(ctx, f, row)

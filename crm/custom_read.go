@@ -25,7 +25,7 @@ func (c *Core) shown(ctx context.Context, sc scope, o *object, a *access, recs [
 
 // customAsOf puts custom values of a history into a record: those of the fields there
 // are today, by the names they have today.
-func (c *Core) customAsOf(ctx context.Context, r *reader, values map[string]json.RawMessage, into *rec) error {
+func (c *Core) customAsOf(ctx context.Context, r *reader, values map[ID]json.RawMessage, into *rec) error {
 	s, err := c.fieldsOf(ctx, r.sc.Tenant, r.object)
 	if err != nil {
 		return err
@@ -33,8 +33,8 @@ func (c *Core) customAsOf(ctx context.Context, r *reader, values map[string]json
 	m := into.meta()
 	m.Custom = nil
 	for _, f := range s.all() {
-		v := f.fromHistory(values[f.Name])
-		if v == nil {
+		v := f.fromHistory(values[f.ID])
+		if v == nil || r.access.hides(f.name) {
 			continue
 		}
 		if m.Custom == nil {
@@ -86,12 +86,12 @@ func (c *Core) checkIndex(ctx context.Context, s storage.Session, tenant string,
 	for _, f := range set.promoted {
 		is, want := found[f.Key], f.row(r)
 		delete(found, f.Key)
-		if is != nil && want != nil && !f.Ready {
+		if is != nil && !f.Ready {
 			is.unique, want.unique = nil, nil
 		}
 		switch {
-		case is == nil && (want == nil || !f.Ready):
-		case is == nil || want == nil || *is != *want:
+		case is == nil && !f.Ready:
+		case is == nil || *is != *want:
 			return fmt.Sprintf("the index of %s is not what the record has", f.name), nil
 		}
 	}

@@ -73,7 +73,7 @@ func (r *rule) fires(s *fieldSet, w *writer, rec *rec) (bool, error) {
 	x := r.steady
 	if r.err == nil && x == nil {
 		var err error
-		if x, err = r.parsed.Compile(s.own(false), nil, momentOf(w.now, w.access.me)); err != nil {
+		if x, err = r.parsed.Compile(s.own(false), nil, momentOf(w.now, s.zone, w.access.me)); err != nil {
 			return false, err
 		}
 	}

@@ -427,7 +427,7 @@ func ExampleWhere() {
 	// "Argo" <nil>
 	// "Argo, Pequod" <nil>
 	// "Nautilus" <nil>
-	// "" crm: list boat: expression at byte 0 (bert): boat has no field bert
+	// "" crm: list boat: invalid: where: at byte 0 (bert): boat has no field bert
 }
 
 // An expression follows references both ways.
@@ -581,4 +581,28 @@ func ExampleCHF() {
 func ExampleJPY() {
 	fmt.Println(crm.JPY(1200)) // yen: there is no smaller coin
 	// Output: 1200 JPY
+}
+
+// Days are those of the tenant's zone.
+func ExampleTenants_SetZone() {
+	h, ctx := openHarbour()
+	fmt.Println(h.Tenants.SetZone(ctx, "Asia/Shanghai"))
+	must(h.Boats.Create(ctx, Boat{Name: "Argo"}))
+	fmt.Println(h.Boats.Count(ctx, crm.Where("created == today()")))
+	fmt.Println(h.Tenants.SetZone(ctx, "Shanghai"))
+	// Output:
+	// <nil>
+	// 1 <nil>
+	// crm: set zone tenant: invalid: zone: "Shanghai" is no zone this program knows: give a name such as Europe/Berlin, and import time/tzdata where the system has no zone files
+}
+
+func ExampleTenants_Zone() {
+	h, ctx := openHarbour()
+	fmt.Println(h.Tenants.Zone(ctx))
+	fmt.Println(h.Tenants.SetZone(ctx, "Europe/Berlin"))
+	fmt.Println(h.Tenants.Zone(ctx))
+	// Output:
+	// UTC <nil>
+	// <nil>
+	// Europe/Berlin <nil>
 }

@@ -82,6 +82,19 @@ func ExampleMember() {
 	// true <nil>
 }
 
+// What a host does every night: a member may have made a record in the instant in which
+// another process deleted him.
+func ExampleMembers_Release() {
+	h, ctx := crew()
+	lee := must(h.Members.ByKey(ctx, "lee"))
+	fmt.Println(h.Members.Delete(ctx, lee.ID))
+	released, err := h.Members.Release(ctx)
+	fmt.Println(released, err)
+	// Output:
+	// <nil>
+	// 0 <nil>
+}
+
 // A right at level subtree reaches what the members of all teams below own.
 func ExampleTeams() {
 	h, _ := openHarbour()

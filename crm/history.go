@@ -110,9 +110,32 @@ func (r *reader) events(ctx context.Context, id ID, where storage.And, desc bool
 	events := make([]Event, len(rows))
 	for i, row := range rows {
 		events[i] = row.event()
-		events[i].Changes = slices.DeleteFunc(events[i].Changes, func(c FieldChange) bool { return r.access.readable(c.Field) != nil })
 	}
-	return events, nil
+	return events, r.maskEvents(ctx, events)
+}
+
+// maskEvents takes out of events what the actor may not read: a custom field by the name
+// it had then, or by the one it has now.
+func (r *reader) maskEvents(ctx context.Context, events []Event) error {
+	names := &fieldNames{}
+	if r.access.hidesCustom() {
+		var err error
+		if names, err = r.core.fieldNames(ctx, r.sc.Tenant, r.object.name); err != nil {
+			return err
+		}
+	}
+	for i := range events {
+		e := &events[i]
+		e.Changes = slices.DeleteFunc(e.Changes, func(c FieldChange) bool {
+			if name, ok := strings.CutPrefix(c.Field, "custom."); ok {
+				if now, ok := names.now[names.at(name, e.Recorded)]; ok && r.access.hides("custom."+now) {
+					return true
+				}
+			}
+			return r.access.hides(c.Field)
+		})
+	}
+	return nil
 }
 
 // event is a row as a user sees it.
@@ -133,7 +156,7 @@ func (e *eventRow) event() Event {
 // AsOf returns a record as it was at a time, made from its history: every change
 // that had happened by then. Before it was created, and once it was purged, it is
 // ErrNotFound. Fields that the type no longer has are left out, and so are those
-// the actor may not read.
+// the actor may not read. A custom field has the name it has today.
 func (c *Collection[T]) AsOf(ctx context.Context, id ID, t time.Time) (T, error) {
 	r := c.o.newRec()
 	if err := c.o.asOf(ctx, id, instant(t), r); err != nil {
@@ -149,7 +172,8 @@ func (o *object) asOf(ctx context.Context, id ID, t time.Time, into *rec) error 
 		return err
 	}
 	fields := map[string]json.RawMessage{}
-	custom := map[string]json.RawMessage{}
+	custom := map[ID]json.RawMessage{}
+	var names *fieldNames
 	meta, gone := Record{}, true
 	for last := int64(0); ; {
 		events, err := r.events(ctx, id, storage.And{storage.Is{Field: storage.F("version"), Op: storage.Gt, Value: last}}, false, MaxPage)
@@ -166,11 +190,17 @@ func (o *object) asOf(ctx context.Context, id ID, t time.Time, into *rec) error 
 			}
 			meta.Version, meta.Updated = e.Version, later(meta.Updated, e.Happened)
 			for _, c := range e.Changes {
-				if name, ok := strings.CutPrefix(c.Field, "custom."); ok {
-					custom[name] = c.After
-				} else {
+				name, ok := strings.CutPrefix(c.Field, "custom.")
+				if !ok {
 					fields[c.Field] = c.After
+					continue
 				}
+				if names == nil {
+					if names, err = o.core.fieldNames(ctx, r.sc.Tenant, o.name); err != nil {
+						return err
+					}
+				}
+				custom[names.at(name, e.Recorded)] = c.After
 			}
 		}
 		if len(events) < MaxPage {

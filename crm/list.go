@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/embedcrm/embedcrm/crm/internal/filter"
 	"github.com/embedcrm/embedcrm/storage"
 )
 
@@ -44,6 +45,13 @@ func WithDeleted() ListOption { return func(o *listOptions) { o.deleted = true }
 // record referred to is written company.name. What is equal is sorted by id. Text
 // that is marked sort comes as people sort it, other text bytewise; money by
 // currency, then amount. Without OrderBy the latest changed come first.
+//
+// A list by one custom field that is indexed or unique, and ready, has no limit: each
+// page is a read of the index and one of the records, whatever the number of records,
+// and one more where those without a value meet the others. Records in between that
+// are not of the list are passed over, by further reads when they are many. With a
+// filter, or where the actor may read some records only, one more read finds out
+// whether so few are left that they are better sorted.
 func OrderBy(fields ...string) ListOption {
 	return func(o *listOptions) { o.order = append(o.order, fields...) }
 }
@@ -123,6 +131,7 @@ type listing struct {
 	listOptions
 
 	terms []sortTerm
+	by    *filter.Lookup // the index of the custom field it is sorted by, or nil
 }
 
 // sortTerm is a column a list is sorted by.
@@ -168,7 +177,13 @@ func (o *object) list(ctx context.Context, opts listOptions) (*page, error) {
 	if q.After, err = l.position(tn); err != nil {
 		return nil, err
 	}
-	if q.After == nil {
+	byIndex, err := l.byIndex(ctx, where)
+	switch {
+	case err != nil:
+		return nil, err
+	case byIndex:
+		return l.readByIndex(ctx, tn, q)
+	case q.After == nil:
 		if err := l.sortable(ctx, where); err != nil {
 			return nil, err
 		}
@@ -183,10 +198,10 @@ func (r *reader) where(ctx context.Context, opts listOptions) (storage.Expr, err
 	if !opts.deleted {
 		all = append(all, living(false))
 	}
-	for _, c := range opts.where {
+	for i, c := range opts.where {
 		x, err := r.compile(ctx, c)
 		if err != nil {
-			return nil, err
+			return nil, whereFault(err, i, len(opts.where))
 		}
 		all = append(all, x)
 	}
@@ -280,6 +295,9 @@ func (l *listing) sortByCustom(ctx context.Context, name, custom string, desc bo
 		l.terms = append(l.terms, sortTerm{field: f.Currency, col: -1, desc: desc})
 	}
 	l.terms = append(l.terms, sortTerm{field: f.At, col: -1, desc: desc})
+	if len(l.order) == 1 {
+		l.by = f.Lookup
+	}
 	return nil
 }
 
@@ -310,7 +328,7 @@ func (l *listing) read(ctx context.Context, tn *tenant, q *storage.Query) (*page
 	p := &page{}
 	if len(rows) > l.limit {
 		rows = rows[:l.limit]
-		if p.next, err = l.cursor(tn, rows[l.limit-1]); err != nil {
+		if p.next, err = l.cursor(tn, l.sortValues(rows[l.limit-1])); err != nil {
 			return nil, err
 		}
 	}

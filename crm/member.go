@@ -3,7 +3,6 @@ package crm
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/google/uuid"
@@ -42,7 +41,9 @@ type Member struct {
 }
 
 // Members are a tenant's members. One who owns records, or with whom records are
-// shared, is not deleted: give them to others first, or make him inactive.
+// shared, is not deleted: give them to others first, or make him inactive. Nobody can
+// give him one meanwhile; of what he makes himself in that instant see
+// [Members.Release].
 type Members struct{ Collection[Member] }
 
 const (
@@ -202,7 +203,7 @@ func (c *Core) unlisted(ctx context.Context, id ID, by *object, field string, pu
 	}
 	n, err := count(ctx, c.session(ctx), sc.Tenant, by.table, where)
 	if err == nil && n > 0 {
-		err = &ConflictError{Field: by.plural, Reason: fmt.Sprintf("%d %s still refer to it by %s: change or delete them first", n, by.plural, field)}
+		err = by.inUse(by.plural, n, field)
 	}
 	return err
 }

@@ -83,6 +83,12 @@ func (w *writer) byRef(ctx context.Context, source, key string) (ID, error) {
 	return ID(id), err
 }
 
+// exists reports whether a record, living or deleted, has an id.
+func (w *writer) exists(ctx context.Context, id ID) bool {
+	n, err := count(ctx, w.core.session(ctx), w.sc.Tenant, w.table, byID(id))
+	return err == nil && n > 0
+}
+
 // taken says who has a value that must be unique.
 func (w *writer) taken(ctx context.Context, c *change, f *field) error {
 	conflict := &ConflictError{Field: f.name, Reason: "another record has this value"}
@@ -113,6 +119,20 @@ func (f *field) equals(r *rec) storage.Expr {
 	return storage.And{is, storage.Is{Field: storage.F(r.o.specs[col+1].Name), Op: storage.Eq, Value: r.Value(col + 1)}}
 }
 
+// others says which records a change refers to, and what must hold for them.
+type others struct {
+	of   *object
+	held bool // no foreign key makes who deletes one wait: the row is held instead
+	seen bool // the actor need not be allowed to read them: they are known to him as owners
+}
+
+// ownerHeld reports whether a change gives the record to somebody else than the actor,
+// who then must be there and stay. That the actor is there is known; of what he makes in
+// the instant in which he is deleted see [Members.Release].
+func (w *writer) ownerHeld(c *change, f *field, id uuid.UUID) bool {
+	return f.kernel && ID(id) != w.access.me && (c.changed(f) || c.event == "restored")
+}
+
 // verifyReferences holds that what changes refer to is there, lives and may be
 // read. It looks after the write: whoever was about to delete the other record has
 // by then either finished, and is seen, or waits for this transaction.
@@ -121,37 +141,41 @@ func (w *writer) verifyReferences(ctx context.Context, changes []*change) error 
 		change int
 		field  *field
 	}
-	wanted := map[*object]map[uuid.UUID][]end{}
+	wanted := map[others]map[uuid.UUID][]end{}
+	want := func(o others, id uuid.UUID, e end) {
+		if wanted[o] == nil {
+			wanted[o] = map[uuid.UUID][]end{}
+		}
+		wanted[o][id] = append(wanted[o][id], e)
+	}
 	for i, c := range changes {
 		if c.after == nil || c.event == "deleted" {
 			continue
 		}
 		for _, f := range w.references {
 			id, set := c.after.Value(f.col).(uuid.UUID)
-			if !set || !c.changed(f) && c.event != "restored" || f.name == "owner_id" && w.access.knows(ID(id)) {
-				continue
+			switch {
+			case !set || !c.changed(f) && c.event != "restored":
+			case !f.kernel:
+				want(others{of: f.target}, id, end{i, f})
+			case w.ownerHeld(c, f, id):
+				want(others{of: f.target, held: true, seen: w.access.knows(ID(id))}, id, end{i, f})
 			}
-			if wanted[f.target] == nil {
-				wanted[f.target] = map[uuid.UUID][]end{}
-			}
-			wanted[f.target][id] = append(wanted[f.target][id], end{i, f})
 		}
 		for _, ref := range w.customRefs(c) {
-			if wanted[ref.field.target] == nil {
-				wanted[ref.field.target] = map[uuid.UUID][]end{}
-			}
-			wanted[ref.field.target][ref.id] = append(wanted[ref.field.target][ref.id], end{i, ref.field})
+			known := ref.field.target == w.core.Members.o && w.access.knows(ID(ref.id))
+			want(others{of: ref.field.target, held: ref.held, seen: known}, ref.id, end{i, ref.field})
 		}
 	}
 	faults := map[int][]Fault{}
-	for target, ids := range wanted {
-		missing, err := w.missing(ctx, target, slices.Collect(maps.Keys(ids)))
+	for o, ids := range wanted {
+		missing, err := w.missing(ctx, o, slices.Collect(maps.Keys(ids)))
 		if err != nil {
 			return err
 		}
 		for _, id := range missing {
 			for _, e := range ids[id] {
-				faults[e.change] = append(faults[e.change], Fault{e.field.name, "refers to no " + target.name + " that lives and that you may read"})
+				faults[e.change] = append(faults[e.change], Fault{e.field.name, "refers to no " + o.of.name + " that lives and that you may read"})
 			}
 		}
 	}
@@ -165,10 +189,15 @@ func (w *writer) verifyReferences(ctx context.Context, changes []*change) error 
 }
 
 // missing returns which of the ids are no living records the actor may read.
-func (w *writer) missing(ctx context.Context, target *object, ids []uuid.UUID) ([]uuid.UUID, error) {
+func (w *writer) missing(ctx context.Context, o others, ids []uuid.UUID) ([]uuid.UUID, error) {
+	target := o.of
 	a, err := w.core.access(ctx, w.sc, target)
 	if err != nil {
 		return nil, err
+	}
+	may := a.reading
+	if o.seen {
+		may = func(where storage.And) storage.Expr { return where }
 	}
 	found := map[uuid.UUID]bool{}
 	for part := range slices.Chunk(ids, storage.MaxPage) {
@@ -188,8 +217,8 @@ func (w *writer) missing(ctx context.Context, target *object, ids []uuid.UUID) (
 			}
 		}
 		err := w.core.session(ctx).Read(ctx, w.sc.Tenant, &storage.Query{
-			Table: target.table, Columns: []int{at}, Limit: len(part),
-			Where: a.reading(storage.And{among, living(false)}),
+			Table: target.table, Columns: []int{at}, Limit: len(part), Share: o.held && w.core.tx(ctx) != nil,
+			Where: may(storage.And{among, living(false)}),
 		}, func() storage.Row { note(); return row })
 		if err != nil {
 			return nil, err
@@ -236,10 +265,36 @@ func (w *writer) unused(ctx context.Context, c *change) error {
 			return err
 		}
 		if n > 0 {
-			return &ConflictError{Field: name, Reason: fmt.Sprintf("%d %s still refer to it by %s: change or delete them first", n, r.of.plural, r.by.name)}
+			return r.of.inUse(name, n, r.by.name)
 		}
 	}
-	return nil
+	return w.unusedByCustom(ctx, c)
+}
+
+// inUse is the error that n records of the object refer by a field to one that was to
+// go; they are the relation of this name.
+func (o *object) inUse(relation string, n int64, by string) error {
+	refer, them := "refer", "them"
+	if n == 1 {
+		refer, them = "refers", "it"
+	}
+	return &ConflictError{Field: relation, Reason: fmt.Sprintf("%s still %s to it by %s: change or delete %s first", o.counted(n), refer, by, them)}
+}
+
+// records says how many records do something.
+func records(n int64, does, do string) string {
+	if n == 1 {
+		return "1 record " + does
+	}
+	return fmt.Sprintf("%d records %s", n, do)
+}
+
+// counted is a number of records of the object, in words.
+func (o *object) counted(n int64) string {
+	if n == 1 {
+		return "1 " + o.name
+	}
+	return fmt.Sprintf("%d %s", n, o.plural)
 }
 
 // count returns how many rows satisfy a condition.

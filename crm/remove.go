@@ -9,7 +9,7 @@ import (
 // remove deletes a record so that it can be restored.
 func (o *object) remove(ctx context.Context, id ID, opts []WriteOption) error {
 	_, err := o.end(ctx, id, VerbDelete, "deleted", opts)
-	return err
+	return o.released(ctx, id, err)
 }
 
 // restore brings a deleted record back.
@@ -20,7 +20,7 @@ func (o *object) restore(ctx context.Context, id ID, opts []WriteOption) (*rec, 
 // purge removes a record for good.
 func (o *object) purge(ctx context.Context, id ID, opts []WriteOption) error {
 	_, err := o.end(ctx, id, VerbDelete, "purged", opts)
-	return err
+	return o.released(ctx, id, err)
 }
 
 // end makes a change to a record's life. It holds the record meanwhile, since who
@@ -47,6 +47,7 @@ func (o *object) end(ctx context.Context, id ID, verb Verb, event string, opts [
 			c.after = before.clone()
 		}
 		if event == "restored" {
+			w.ownerGone(c)
 			err = w.prepare(ctx, c)
 		} else if c.after != nil {
 			w.stamp(c)

@@ -412,6 +412,16 @@ func (a *access) hides(name string) bool {
 	return a.read.level == LevelNone || isClosed(a.read.closed, name)
 }
 
+// hidesCustom reports whether there are single custom fields the actor may not read.
+func (a *access) hidesCustom() bool {
+	for name := range a.read.closed {
+		if strings.HasPrefix(name, "custom.") {
+			return !a.all
+		}
+	}
+	return false
+}
+
 // mask removes what the actor may not read. Who made a record and may read none sees
 // of it what the kernel wrote.
 func (a *access) mask(r *rec) {
@@ -550,7 +560,7 @@ func (a *access) mayOwn(c *change) error {
 		if !owner.IsZero() && owner == a.me {
 			return nil // reached by any level
 		}
-	} else if c.before.meta().OwnerID == owner {
+	} else if c.before.meta().OwnerID == owner || c.event == "restored" && owner.IsZero() {
 		return nil
 	}
 	p, err := a.grant(verb)

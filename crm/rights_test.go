@@ -341,7 +341,7 @@ func TestWhoMayInOpenAndClosedTenants(t *testing.T) {
 		// The last role gone, the tenant is open again.
 		require.ErrorIs(t, f.Roles.Delete(f.sys, all.ID), crm.ErrConflict)
 		f.give(t, f.ada)
-		require.ErrorContains(t, f.Roles.Delete(f.sys, all.ID), "1 members")
+		require.ErrorContains(t, f.Roles.Delete(f.sys, all.ID), "1 member still refers")
 		f.give(t, left)
 		require.NoError(t, f.Roles.Delete(f.sys, all.ID))
 		_, err = f.deals.Count(as(t, "stranger"))
@@ -458,7 +458,7 @@ func TestRolesSpeakOfWhatThereIs(t *testing.T) {
 		require.ErrorContains(t, err, "role_ids")
 		_, err = f.Teams.Update(f.sys, f.board.ID, func(x *crm.Team) error { x.ParentID = f.north.ID; return nil })
 		require.ErrorIs(t, err, crm.ErrInvalid)
-		require.ErrorContains(t, f.Teams.Delete(f.sys, f.north.ID), "1 members")
+		require.ErrorContains(t, f.Teams.Delete(f.sys, f.north.ID), "1 member still refers")
 		require.ErrorContains(t, f.Teams.Delete(f.sys, f.board.ID), "2 teams")
 		_, err = f.Members.Create(f.sys, crm.Member{Key: "ada", Name: "another"})
 		require.ErrorIs(t, err, crm.ErrConflict)

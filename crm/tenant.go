@@ -27,6 +27,7 @@ type tenant struct {
 	created time.Time
 	secret  []byte // seals cursors
 	rights  int64  // goes up with every change of rights
+	zone    string // see [Tenants.SetZone]; read when rights are, not kept here
 }
 
 //nolint:gochecknoglobals // a constant, which an adapter knows by its address
@@ -35,11 +36,15 @@ var tenantTable = &storage.Table{Name: "tenant", Columns: []storage.Column{
 	{Name: "created", Kind: storage.Time},
 	{Name: "secret", Kind: storage.Bytes},
 	{Name: "rights", Kind: storage.Int},
+	{Name: "zone", Kind: storage.Text, Null: true},
 }}
 
-func (t *tenant) Value(i int) any { return [...]any{t.bucket, t.created, t.secret, t.rights}[i] }
+func (t *tenant) Value(i int) any {
+	return [...]any{t.bucket, t.created, t.secret, t.rights, orAbsent(t.zone)}[i]
+}
+
 func (t *tenant) Dest(i int) any {
-	return [...]any{&t.bucket, &t.created, &t.secret, &t.rights}[i]
+	return [...]any{&t.bucket, &t.created, &t.secret, &t.rights, &t.zone}[i]
 }
 
 func newTenants(c *Core) *Tenants { return &Tenants{core: c} }

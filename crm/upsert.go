@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/embedcrm/embedcrm/storage"
 )
@@ -23,8 +24,9 @@ const (
 const byRefs = "refs"
 
 // Upsert creates a record, or updates the one that is the same by what by names:
-// unique fields, or "refs" for the keys in other systems. Without by it goes by the
-// refs of v if it has any, else by all unique fields v has. Of a record that is
+// unique fields, "custom.tax_no" for one of the tenant's own, or "refs" for the keys in
+// other systems. Without by it goes by the refs of v if it has any, else by all unique
+// fields v has, the tenant's own among them once they are ready. Of a record that is
 // there the fields are set that v has a value for; the others stay. It is safe
 // beside other writers: one record comes of it.
 //
@@ -54,8 +56,8 @@ func (o *object) upsert(ctx context.Context, given *rec, by []string) (*rec, Out
 		}
 		r := given.clone()
 		err = o.create(ctx, []*rec{r})
-		if taken, ok := errors.AsType[*ConflictError](err); try < maxTries && ok && taken.Field != "id" {
-			continue // somebody else was first
+		if taken, ok := errors.AsType[*ConflictError](err); try < maxTries && ok && (taken.Field != "id" || try == 1) {
+			continue // somebody else was first; an id that is taken for good is so again
 		}
 		return r, Created, err
 	}
@@ -94,94 +96,147 @@ func (o *object) merge(ctx context.Context, id ID, given *rec) (*rec, Outcome, e
 	return r, Updated, nil
 }
 
+// keys are what an upsert goes by.
+type keys struct {
+	refs   Refs
+	fields []*field
+	custom []*customField
+}
+
 // match finds the record that given is the same as, or a zero ID.
 func (o *object) match(ctx context.Context, given *rec, by []string) (ID, error) {
 	r, err := o.reader(ctx)
 	if err != nil {
 		return ID{}, err
 	}
-	w := &writer{object: o, sc: r.sc, access: r.access}
-	fields, refs, err := o.keys(given, by)
+	custom, err := o.core.fieldsOf(ctx, r.sc.Tenant, o)
+	if err != nil {
+		return ID{}, err
+	}
+	w := &writer{object: o, sc: r.sc, access: r.access, custom: custom}
+	wanted, err := w.keys(given, by)
 	if err != nil {
 		return ID{}, err
 	}
 	var id ID
-	same := func(found ID, field string) error {
-		if !found.IsZero() && !id.IsZero() && found != id {
-			return &ConflictError{Field: field, Holder: found, Reason: "belongs to another record than the other keys do: merge the two first"}
+	same := func(found ID, field string, err error) error {
+		if err == nil && !found.IsZero() && !id.IsZero() && found != id {
+			err = &ConflictError{Field: field, Holder: found, Reason: "belongs to another record than the other keys do: merge the two first"}
 		}
 		if !found.IsZero() {
 			id = found
 		}
-		return nil
+		return err
 	}
 	given = given.clone()
 	_ = given.normalise() // as it would be kept; its faults are found by the write
-	for _, source := range slices.Sorted(maps.Keys(refs)) {
-		found, err := w.byRef(ctx, source, refs[source])
+	for _, source := range slices.Sorted(maps.Keys(wanted.refs)) {
+		found, err := w.byRef(ctx, source, wanted.refs[source])
 		if err == nil && !found.IsZero() {
 			err = w.reachable(ctx, found, "refs."+source)
 		}
-		if err == nil {
-			err = same(found, "refs."+source)
-		}
-		if err != nil {
+		if err := same(found, "refs."+source, err); err != nil {
 			return ID{}, err
 		}
 	}
-	for _, f := range fields {
+	for _, f := range wanted.fields {
 		found, err := w.sameBy(ctx, given, f)
-		if err == nil {
-			err = same(found, f.name)
+		if err := same(found, f.name, err); err != nil {
+			return ID{}, err
 		}
-		if err != nil {
+	}
+	for _, f := range wanted.custom {
+		found, err := w.sameByCustom(ctx, given, f)
+		if err := same(found, f.name, err); err != nil {
 			return ID{}, err
 		}
 	}
 	return id, nil
 }
 
-// keys are what an upsert goes by.
-func (o *object) keys(given *rec, by []string) ([]*field, Refs, error) {
-	var fields []*field
-	refs := given.meta().Refs
+// keys finds what an upsert goes by. Whether a record has a value says something about
+// a field, so that it must be one the actor may read.
+func (w *writer) keys(given *rec, by []string) (keys, error) {
+	find := w.named
 	if len(by) == 0 {
-		if len(refs) > 0 {
-			return nil, refs, nil
-		}
-		for _, f := range o.fields {
-			if f.unique && given.Value(f.col) != nil {
-				fields = append(fields, f)
-			}
-		}
-		if len(fields) == 0 {
-			return nil, nil, Invalid("by", "there is nothing to know the record by: give refs or a unique field")
-		}
-		return fields, nil, nil
+		find = w.unnamed
 	}
-	if !slices.Contains(by, byRefs) {
-		refs = nil
+	k, err := find(given, by)
+	if err == nil && len(k.refs) > 0 {
+		err = w.access.readable(byRefs)
 	}
+	for _, f := range k.fields {
+		if err == nil {
+			err = w.access.readable(f.name)
+		}
+	}
+	for _, f := range k.custom {
+		if err == nil {
+			err = w.access.readable(f.name)
+		}
+	}
+	return k, err
+}
+
+// unnamed are the refs a record has, or else its unique values.
+func (w *writer) unnamed(given *rec, _ []string) (k keys, err error) {
+	m := given.meta()
+	if len(m.Refs) > 0 {
+		return keys{refs: m.Refs}, nil
+	}
+	for _, f := range w.fields {
+		if f.unique && given.Value(f.col) != nil {
+			k.fields = append(k.fields, f)
+		}
+	}
+	for _, f := range w.custom.all() {
+		if f.Unique && f.Ready && m.Custom[f.Name] != nil {
+			k.custom = append(k.custom, f)
+		}
+	}
+	if len(k.fields)+len(k.custom) == 0 {
+		err = Invalid("by", "there is nothing to know the record by: give refs or a unique field")
+	}
+	return k, err
+}
+
+// named are the keys of these names.
+func (w *writer) named(given *rec, by []string) (k keys, err error) {
+	m := given.meta()
 	for _, name := range by {
 		if name == byRefs {
+			k.refs = m.Refs
 			continue
 		}
-		f := o.byName[name]
+		if custom, ok := strings.CutPrefix(name, "custom."); ok {
+			f := w.custom.named(custom)
+			switch {
+			case f == nil || !f.Unique:
+				return k, Invalid("by", "%s: is no unique field", clip(name))
+			case !f.Ready:
+				return k, Invalid("by", "%s: is not ready, and does not find all records: call Fields.Backfill first", name)
+			case m.Custom[custom] == nil:
+				return k, Invalid(name, "has no value to know the record by")
+			}
+			k.custom = append(k.custom, f)
+			continue
+		}
+		f := w.byName[name]
 		if f == nil || !f.unique {
-			return nil, nil, Invalid("by", "%s: is no unique field", name)
+			return k, Invalid("by", "%s: is no unique field", clip(name))
 		}
 		if given.Value(f.col) == nil {
-			return nil, nil, Invalid(name, "has no value to know the record by")
+			return k, Invalid(name, "has no value to know the record by")
 		}
-		fields = append(fields, f)
+		k.fields = append(k.fields, f)
 	}
-	return fields, refs, nil
+	return k, nil
 }
 
 // reachable refuses to go by a key of a record that was deleted, or that the actor
 // may not read: either way the key is taken.
 func (w *writer) reachable(ctx context.Context, id ID, field string) error {
-	missing, err := w.missing(ctx, w.object, idsOf(id))
+	missing, err := w.missing(ctx, others{of: w.object}, idsOf(id))
 	if err == nil && len(missing) > 0 {
 		err = &ConflictError{Field: field, Reason: "a record has this key that was deleted or that you may not read: restore or purge it first"}
 	}
@@ -202,4 +257,22 @@ func (w *writer) sameBy(ctx context.Context, given *rec, f *field) (ID, error) {
 		return ID{}, err
 	}
 	return found.meta().ID, nil
+}
+
+// sameByCustom returns the living record with the value given has in a unique field of
+// the tenant's own. A value that is none of the field's is found by the write.
+func (w *writer) sameByCustom(ctx context.Context, given *rec, f *customField) (ID, error) {
+	v, msg := f.normal(given.meta().Custom[f.Name])
+	if msg != "" || v == nil {
+		return ID{}, nil
+	}
+	var found indexRow
+	err := w.core.session(ctx).Read(ctx, w.sc.Tenant, &storage.Query{
+		Table: indexTable, Limit: 1,
+		Where: append(f.rows(), storage.Is{Field: storage.F("unique_value"), Op: storage.Eq, Value: f.uniqueText(v)}, storage.Exists{
+			Rel:   storage.Rel{Table: w.table, Column: "id", Key: "record_id"},
+			Where: w.access.reading(storage.And{living(false)}),
+		}),
+	}, func() storage.Row { return &found })
+	return ID(found.record), err
 }

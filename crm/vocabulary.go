@@ -2,10 +2,10 @@ package crm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -154,7 +154,8 @@ type condition struct {
 // Where keeps the records for which an expression of the CRM's language holds, as
 // in "amount > $1 and company.country == 'DE'". Arguments are string, bool, int,
 // int64, Money, Date, time.Time, ID, or for in a []string, []int64 or []ID. Given
-// more than once, all of them must hold. The language is in docs/expressions.md.
+// more than once, all of them must hold. The language is in docs/expressions.md. One
+// that cannot be understood is an [InvalidError] about "where" with the place in it.
 func Where(expression string, args ...any) ListOption {
 	return func(o *listOptions) { o.where = append(o.where, condition{expression, args}) }
 }
@@ -181,6 +182,21 @@ func (r *reader) compile(ctx context.Context, c condition) (storage.Expr, error)
 		return nil, fail
 	}
 	return out, err
+}
+
+// whereFault is what is wrong with the i-th of several conditions, as an [InvalidError].
+func whereFault(err error, i, of int) error {
+	if _, ours := faultsOf(err); ours || !errors.Is(err, ErrInvalid) {
+		return err
+	}
+	text := reason(err)
+	if x, ok := errors.AsType[*filter.Error](err); ok {
+		text = strings.TrimLeft(strings.TrimPrefix(x.Error(), "expression"), ": ")
+	}
+	if of > 1 {
+		text = fmt.Sprintf("condition %d of %d: %s", i+1, of, text)
+	}
+	return Invalid("where", "%s", text)
 }
 
 // mayName is nil if the actor may read what an expression names.
@@ -213,13 +229,7 @@ func (r *reader) mayName(ctx context.Context, u filter.Use) error {
 
 // env is what expressions take from the call.
 func (r *reader) env() filter.Env {
-	return filter.Env{
-		Now: r.core.now(), Zone: time.UTC, Me: uuid.UUID(r.access.me), Fold: Fold,
-		Money: func(amount, currency string) (int64, error) {
-			m, err := ParseAmount(amount, currency)
-			return m.Minor, err
-		},
-	}
+	return momentOf(r.core.now(), r.access.rights.zone, r.access.me)
 }
 
 // argument is a caller's argument as the language takes it.

@@ -416,7 +416,7 @@ func (w *writer) needsTx(changes []*change) bool {
 		}
 		for _, f := range w.references {
 			id, set := c.after.Value(f.col).(uuid.UUID)
-			if set && c.changed(f) && !(f.name == "owner_id" && w.access.knows(ID(id))) {
+			if set && c.changed(f) && (!f.kernel || w.ownerHeld(c, f, id)) {
 				return true
 			}
 		}
@@ -485,6 +485,8 @@ func (r *refusal) explain(ctx context.Context) error {
 		return &ConflictError{Field: "version", Reason: "another writer changed the record first: read it again", raced: true}
 	case c.after == nil:
 		return r.err
+	case c.before == nil && w.exists(ctx, c.after.meta().ID): // whatever else is taken, it is by this record
+		return at(i, of, &ConflictError{Field: "id", Holder: c.after.meta().ID, Reason: "a record with this id exists"})
 	case known.Table == refTable.Name:
 		return at(i, of, w.refTaken(ctx, c, r.err))
 	case known.Table == indexTable.Name:

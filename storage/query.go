@@ -25,6 +25,9 @@ type Query struct {
 	// transaction that would lock or change one waits. It needs a transaction,
 	// and a Query without Also and without Refs in its Order.
 	Lock bool
+	// Share is a shared Lock, under the same conditions: any number of transactions
+	// may hold a row by it, and one that would Lock or Delete the row waits for them.
+	Share bool
 }
 
 // Order is one term of a sort.
@@ -57,7 +60,7 @@ func (q *Query) Check() error {
 		if k == JSON {
 			return Invalid(t.Name, o.Field.Name, "JSON as a whole cannot be sorted: name a member")
 		}
-		if q.Lock && o.Field.Ref != nil {
+		if (q.Lock || q.Share) && o.Field.Ref != nil {
 			return Invalid(t.Name, o.Field.Name, "a locking read cannot be sorted by a reference")
 		}
 		kinds = append(kinds, k)
@@ -72,8 +75,11 @@ func (q *Query) Check() error {
 			return err
 		}
 	}
-	if q.Lock && len(q.Also) > 0 {
+	if (q.Lock || q.Share) && len(q.Also) > 0 {
 		return Invalid(t.Name, "", "a locking read has no further fields")
+	}
+	if q.Lock && q.Share {
+		return Invalid(t.Name, "", "a read has Lock or Share, not both")
 	}
 	if q.After == nil {
 		return nil

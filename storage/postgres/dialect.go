@@ -30,6 +30,7 @@ func (dialect) Name() string                   { return "postgres" }
 func (d dialect) TableName(name string) string { return d.prefix + `"` + name + `"` }
 func (dialect) Find() string                   { return "strpos" }
 func (dialect) Lock() string                   { return " FOR UPDATE" }
+func (dialect) Share() string                  { return " FOR KEY SHARE" }
 func (dialect) NoJoin() string                 { return " OFFSET 0" }
 func (dialect) Sum(x string) string            { return "sum(" + x + ")::bigint" }
 func (dialect) Prepared() bool                 { return false }

@@ -27,6 +27,7 @@ func (dialect) TableName(name string) string { return `"crm_` + name + `"` }
 func (dialect) Find() string                 { return "instr" }
 func (dialect) Nulls(bool) string            { return "" } // NULL is lowest by itself
 func (dialect) Lock() string                 { return "" } // a writing transaction is alone
+func (dialect) Share() string                { return "" }
 func (dialect) NoJoin() string               { return "" }
 func (dialect) Prepared() bool               { return true }
 func (dialect) Mode() any                    { return nil }

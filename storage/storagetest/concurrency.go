@@ -23,6 +23,7 @@ func concurrencyTests() []testCase {
 		{"writers of different records do not disturb each other", shared, testInserters},
 		{"of two writers of one key or unique value one wins", shared, testSameKey},
 		{"Lock makes another transaction wait", shared, testLock},
+		{"Share makes one that would Lock or Delete wait", shared, testShare},
 		{"one Read or Aggregate sees one instant", shared, testOneInstant},
 		{"what is not committed is not seen", shared, testUncommitted},
 		{"two claims at once share no row", fresh, testClaimers},
@@ -209,6 +210,54 @@ func testLock(t *testing.T, e *env) {
 	})
 	require.NoError(t, errs[0])
 	require.ErrorIs(t, errs[1], storage.ErrConflict, "after waiting it finds another version")
+}
+
+// testShare holds a row by Share while others would lock it or delete it: what they do
+// comes after the transaction that holds it.
+func testShare(t *testing.T, e *env) {
+	for n, change := range []func(tx *env) error{
+		func(tx *env) error {
+			v, err := tx.one(1, true)
+			if err != nil {
+				return err
+			}
+			return tx.try(tx.raised(v))
+		},
+		func(tx *env) error { return tx.try(remove(tx.note, row(tx.note, "id", id(2)), 1)) },
+	} {
+		of := n + 1
+		e.add(e.note, row(e.note, "id", id(of)))
+		held, release := make(chan struct{}), make(chan struct{})
+		var changed atomic.Bool
+		errs := e.parallel(2, func(e *env, i int) error {
+			if i == 1 {
+				<-held
+				go func() { close(release) }()
+				err := e.s.Atomic(e.ctx, func(s storage.Session) error { return change(e.on(s)) })
+				changed.Store(true)
+				return err
+			}
+			return e.s.Atomic(e.ctx, func(s storage.Session) error {
+				q := &storage.Query{Table: e.note, Where: eq("id", id(of)), Limit: 1, Share: true}
+				rows, err := e.on(s).find(q)
+				close(held)
+				if err != nil || len(rows) == 0 {
+					return errors.Join(err, ifNone(rows))
+				}
+				<-release
+				for range e.rounds(20, 200) { // time in which the other would come through
+					if rows, err = e.on(s).find(q); err != nil || len(rows) == 0 {
+						return errors.Join(err, ifNone(rows))
+					}
+				}
+				if changed.Load() || differ(rows[0][1], int64(1)) != "" {
+					return errors.New("the row was changed while it was held")
+				}
+				return nil
+			})
+		})
+		require.NoError(t, errors.Join(errs...))
+	}
 }
 
 func testOneInstant(t *testing.T, e *env) {

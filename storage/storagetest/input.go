@@ -232,6 +232,9 @@ func testBadQueries(t *testing.T, e *env) {
 		"a negative column":    {"", storage.Query{Limit: 1, Columns: []int{-1}}},
 		"an unknown field":     {"nothing", storage.Query{Limit: 1, Also: []storage.Field{storage.F("nothing")}}},
 		"a lock with fields":   {"", storage.Query{Limit: 1, Lock: true, Also: []storage.Field{storage.F("rank")}}},
+		"a share with fields":  {"", storage.Query{Limit: 1, Share: true, Also: []storage.Field{storage.F("rank")}}},
+		"a share by reference": {"name", storage.Query{Limit: 1, Share: true, Order: order(e.authorField("name"))}},
+		"both locks":           {"", storage.Query{Limit: 1, Lock: true, Share: true}},
 		"a lock by reference":  {"name", storage.Query{Limit: 1, Lock: true, Order: order(e.authorField("name"))}},
 	} {
 		c.q.Table = e.note

@@ -211,15 +211,17 @@ func testNotTriedAgain(t *testing.T, e *env) {
 
 func testLockNeedsTransaction(t *testing.T, e *env) {
 	e.add(e.note, row(e.note, "id", id(1)))
-	q := &storage.Query{Table: e.note, Limit: 1, Lock: true}
-	_, err := e.find(q)
-	refused(t, err, storage.ErrInvalid)
-	require.NoError(t, e.atomic(func(tx *env) error {
-		require.Len(t, tx.read(q), 1)
-		return nil
-	}))
+	for _, q := range []*storage.Query{{Table: e.note, Limit: 1, Lock: true}, {Table: e.note, Limit: 1, Share: true}} {
+		_, err := e.find(q)
+		refused(t, err, storage.ErrInvalid)
+		require.NoError(t, e.atomic(func(tx *env) error {
+			require.Len(t, tx.read(q), 1)
+			return nil
+		}))
+	}
 	_, joined := e.join(t)
-	require.Len(t, joined.read(q), 1)
+	require.Len(t, joined.read(&storage.Query{Table: e.note, Limit: 1, Share: true}), 1)
+	require.Len(t, joined.read(&storage.Query{Table: e.note, Limit: 1, Lock: true}), 1)
 }
 
 func testSnapshotInstant(t *testing.T, e *env) {

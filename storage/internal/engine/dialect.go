@@ -40,6 +40,8 @@ type Dialect interface {
 	Nulls(desc bool) string
 	// Lock is what a locking read ends with.
 	Lock() string
+	// Share is what a locking read ends with whose lock others may have too.
+	Share() string
 	// Bucket appends the number of bounds that are not greater than the value that
 	// operand appends; NULL when it is NULL.
 	Bucket(f Fragments, operand func(), k storage.Kind, bounds []any)

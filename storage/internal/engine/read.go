@@ -27,7 +27,7 @@ func (s *session) Read(ctx context.Context, tenant string, q *storage.Query, nex
 		if err := q.Check(); err != nil {
 			return err
 		}
-		if q.Lock && run.tx == nil {
+		if (q.Lock || q.Share) && run.tx == nil {
 			return storage.Invalid(q.Table.Name, "", "a locking read needs a transaction: use Atomic")
 		}
 		b := s.e.build(tenant)
@@ -61,7 +61,7 @@ func shapeOf(q *storage.Query) (shape, bool) {
 	if !ok || len(q.Order) > 0 || q.After != nil || len(q.Also) > 0 {
 		return shape{}, false
 	}
-	key := append(make([]byte, 0, 128), flag(q.Lock), flag(q.Columns == nil))
+	key := append(make([]byte, 0, 128), flag(q.Lock), flag(q.Share), flag(q.Columns == nil))
 	key = appendInts(key, q.Columns)
 	key, ok = appendPlain(key, all)
 	return shape{table: q.Table, columns: string(key)}, ok
@@ -132,8 +132,11 @@ func (b *builder) query(q *storage.Query) error {
 		}
 		b.order(terms, func(i int) { b.operand("t", terms[i].field) })
 		b.limit(q.Limit)
-		if q.Lock {
+		switch {
+		case q.Lock:
 			b.s(b.d.Lock())
+		case q.Share:
+			b.s(b.d.Share())
 		}
 		return nil
 	}
