@@ -409,18 +409,21 @@ func TestTimeIsLinear(t *testing.T) {
 		"minus":      func(n int) string { return "score == " + strings.Repeat("-", n-20) + "1" },
 		"number":     func(n int) string { return "rate == 1." + strings.Repeat("3", n-20) },
 	} {
-		fastest := func(s string) time.Duration {
-			require.LessOrEqual(t, len(s), filter.MaxText, name)
-			best := time.Hour
-			for range 20 {
-				begin := time.Now()
-				_, _ = filter.Parse(s)
-				best = min(best, time.Since(begin))
-			}
-			return best
+		spent := func(best time.Duration, s string) time.Duration {
+			begin := time.Now()
+			_, _ = filter.Parse(s)
+			return min(best, time.Since(begin))
 		}
-		short, long := fastest(text(filter.MaxText/4)), fastest(text(filter.MaxText-10))
-		require.Less(t, long, 12*short+100*time.Microsecond, "%s: %v, then %v", name, short, long)
+		few, many := text(filter.MaxText/4), text(filter.MaxText-10)
+		require.LessOrEqual(t, len(many), filter.MaxText, name)
+		short, long := time.Hour, time.Hour
+		linear := func() bool { return long < 12*short+100*time.Microsecond }
+		for round := range 500 { // a busy machine needs more of them until it was quiet once
+			if short, long = spent(short, few), spent(long, many); round >= 20 && linear() {
+				break
+			}
+		}
+		require.True(t, linear(), "%s: %v, then %v", name, short, long)
 		require.Less(t, long, 50*time.Millisecond, name)
 	}
 }
