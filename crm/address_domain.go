@@ -28,7 +28,8 @@ func asciiDomain(s string) (string, bool) {
 }
 
 func asciiLabel(label string) (string, bool) {
-	label = norm.NFKC.String(strings.ToLower(norm.NFKC.String(label)))
+	label = strings.ReplaceAll(norm.NFKC.String(label), "İ", "i\u0307") // which ToLower makes a plain i
+	label = norm.NFKC.String(strings.ToLower(label))
 	ascii := true
 	for i, r := range label {
 		switch {

@@ -26,6 +26,7 @@ func TestAddresses(t *testing.T) {
 		{crm.AddressEmail, "用户@例え。ＪＰ", "用户@xn--r8jz45g.jp"},
 		{crm.AddressEmail, "a@bücher.example", "a@xn--bcher-kva.example"},
 		{crm.AddressEmail, "a@BU\u0308CHER.example", "a@xn--bcher-kva.example"},
+		{crm.AddressEmail, "a@İx.example", "a@xn--ix-rub.example"},
 		{crm.AddressEmail, "a@straße.de", "a@xn--strae-oqa.de"},
 		{crm.AddressEmail, "a@中国移动.中国", "a@xn--fiq02ib9d179b.xn--fiqs8s"},
 		{crm.AddressEmail, "cafe\u0301@example.com", "café@example.com"},

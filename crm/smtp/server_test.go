@@ -93,6 +93,32 @@ func (fixed) Now() time.Time { return time.Date(2026, time.January, 5, 9, 0, 0, 
 
 var _ crm.Clock = fixed{}
 
+// hurried is a connection whose time is up when the test says so.
+type hurried struct {
+	net.Conn
+
+	mu      sync.Mutex
+	up      bool
+	patient time.Duration // how long the last answer would have been waited for
+}
+
+func (h *hurried) SetReadDeadline(at time.Time) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.patient = time.Until(at)
+	if h.up {
+		at = time.Unix(1, 0)
+	}
+	return h.Conn.SetReadDeadline(at)
+}
+
+func (h *hurried) timeIsUp() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.up = true
+	_ = h.Conn.SetReadDeadline(time.Unix(1, 0))
+}
+
 func (s *server) serve(conn net.Conn) {
 	defer func() { _ = conn.Close() }()
 	s.mu.Lock()
@@ -103,12 +129,16 @@ func (s *server) serve(conn net.Conn) {
 	}
 	text := textproto.NewReader(bufio.NewReader(conn))
 	say := func(line string) { _, _ = io.WriteString(conn, line+"\r\n") }
-	if greeting := s.asked("connect"); greeting == drop {
+	switch greeting := s.asked("connect"); greeting {
+	case drop:
 		return
-	} else if greeting != "" {
-		say(greeting)
-	} else {
+	case silence:
+		_, _ = text.ReadLine() // until the other end gives up
+		return
+	case "":
 		say("220 test")
+	default:
+		say(greeting)
 	}
 	var mail received
 	for {

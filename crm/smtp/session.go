@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -150,7 +151,7 @@ func (s *session) reset(ctx context.Context) error {
 // begun on it.
 func (s *session) stale(err error) bool {
 	f, ok := errors.AsType[*failure](err)
-	return ok && s.used && f.at == atMail && (f.code() == 0 || f.code() == 421)
+	return ok && s.used && f.at == atMail && (f.code() == 0 || f.code() == 421) && !errors.Is(err, errNoUTF8)
 }
 
 // command sends one line and reads the answer, which must begin with code.
@@ -188,7 +189,7 @@ func (s *session) send(ctx context.Context, mail *mail) (response string, err er
 		// The connection is closed if this fails, and nothing else is written to it: the
 		// next command would put an end to the mail and so have half of it delivered.
 		w := s.client.Text.DotWriter()
-		if err := mail.write(ctx, w); err != nil {
+		if err := cmp.Or(mail.write(ctx, w), ctx.Err()); err != nil {
 			return err
 		}
 		patience := s.conn.patience.Load()
@@ -244,10 +245,8 @@ func (s *session) login(ctx context.Context, o Options) error {
 		return s.client.Auth(smtp.PlainAuth("", o.Username, o.Password, o.Host))
 	case has("LOGIN"):
 		return s.client.Auth(&login{user: o.Username, password: o.Password})
-	case has("CRAM-MD5"):
-		return s.client.Auth(smtp.CRAMMD5Auth(o.Username, o.Password))
 	}
-	return fmt.Errorf("the server offers no login by PLAIN, LOGIN or CRAM-MD5, but %q", list)
+	return fmt.Errorf("the server offers no login by PLAIN or LOGIN, but %q", list)
 }
 
 // xoauth2 is the login by an access token that Google and Microsoft have.

@@ -55,8 +55,8 @@ type Options struct {
 	// TLSConfig is used in place of the system's certificates, if given.
 	TLSConfig *tls.Config
 
-	// Username and Password log in, by what the server offers of PLAIN, LOGIN and
-	// CRAM-MD5. Without a Username nobody logs in.
+	// Username and Password log in, by PLAIN or LOGIN, whichever the server offers.
+	// Without a Username nobody logs in.
 	Username, Password string
 	// Token is asked for an OAuth 2.0 access token at each login, which then is by
 	// XOAUTH2 in place of a Password.
