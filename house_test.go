@@ -50,6 +50,7 @@ var rooms = map[string]room{
 	"crm":                 {inside: []string{"storage", "crm/internal/filter"}, outside: []string{"github.com/google/uuid", "golang.org/x/text"}},
 	"crm/internal/filter": {inside: []string{"storage"}, outside: []string{"github.com/google/uuid", "github.com/expr-lang/expr"}},
 	"crm/crmtest":         {inside: []string{"crm", "storage", "storage/sqlite"}, outside: []string{"github.com/stretchr/testify", "modernc.org/sqlite"}},
+	"crm/smtp":            {inside: []string{"crm"}},
 
 	"internal/pgtest": {outside: []string{"github.com/jackc/pgx/v5"}},
 	"internal/enginetest": {
