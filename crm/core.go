@@ -31,6 +31,11 @@ type Config struct {
 	// process may go unnoticed; 0 is a second, negative looks at every call. A change
 	// made through this Core holds at once.
 	RightsLag time.Duration
+	// Poll is how often a worker in the background looks for what other processes
+	// wrote and for what has come due; 0 is a second.
+	Poll time.Duration
+	// Workers is how many goroutines [Core.Run] and [Core.Start] work in; 0 is 2.
+	Workers int
 }
 
 func (c Config) withDefaults() Config {
@@ -45,6 +50,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.RightsLag == 0 {
 		c.RightsLag = time.Second
+	}
+	if c.Poll <= 0 {
+		c.Poll = time.Second
+	}
+	if c.Workers <= 0 {
+		c.Workers = 2
 	}
 	return c
 }
@@ -77,6 +88,8 @@ type Core struct {
 	seeds   []func(context.Context) error
 	sealed  atomic.Bool
 	rights  rightsCache
+
+	background
 }
 
 //go:embed migrations
@@ -97,6 +110,7 @@ func New(store storage.Store, cfg Config) (*Core, error) {
 		objects: map[string]*object{},
 		lines:   []storage.Line{{Name: "crm", Files: files}},
 	}
+	c.wake = make(chan struct{}, 1)
 	c.Tenants = newTenants(c)
 	if err := c.defineRights(); err != nil {
 		return nil, failed("new", "", ID{}, err)
