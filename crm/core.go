@@ -76,6 +76,8 @@ type Core struct {
 	Rules  *Collection[Rule]
 	// Subscriptions are the handlers of events.
 	Subscriptions *Subscriptions
+	// Jobs is work done later.
+	Jobs *Jobs
 
 	store storage.Store
 	cfg   Config
@@ -122,6 +124,8 @@ func New(store storage.Store, cfg Config) (*Core, error) {
 	}
 	c.defineRelay()
 	c.defineSubscriptions()
+	c.defineJobs()
+	c.defineSchedules()
 	return c, nil
 }
 
@@ -206,6 +210,7 @@ func (c *Core) Tables() ([]*storage.Table, error) {
 	tables := []*storage.Table{
 		tenantTable, eventTable, outboxTable, refTable, indexTable,
 		logTable, headTable, subscriptionTable, heldTable,
+		jobTable, scheduleTable,
 	}
 	for _, o := range c.order {
 		tables = append(tables, o.table)
