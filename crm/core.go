@@ -126,6 +126,9 @@ func New(store storage.Store, cfg Config) (*Core, error) {
 	c.defineSubscriptions()
 	c.defineJobs()
 	c.defineSchedules()
+	if err := c.defineBackfill(); err != nil {
+		return nil, failed("new", "", ID{}, err)
+	}
 	return c, nil
 }
 
