@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	deliverScan   = 500 // positions of the log that one transaction looks at
-	deliverBatch  = 100 // events that one transaction hands to a handler
-	deliverRounds = 20  // transactions of one subscription before others have their turn
+	deliverBatch  = 100  // events that one transaction hands to a handler
+	deliverScan   = 1600 // positions of the log that one transaction looks at, at most
+	deliverRounds = 20   // transactions of one subscription before others have their turn
 )
 
 // delivery is a subscription of a tenant at work, by the worker that claimed its row.
@@ -23,12 +23,13 @@ type delivery struct {
 	sub    *subscription
 	tenant string
 	row    *subscriptionRow // as it was claimed, or as this worker left it
+	scan   int              // positions to look at, more where few events are wanted
 }
 
 // deliver hands events to a subscription until it is at the end of the log, or others
 // have their turn.
 func (c *Core) deliver(ctx context.Context, tenant string, row *subscriptionRow) error {
-	d := &delivery{c, c.subscribed(row.name), tenant, row}
+	d := &delivery{core: c, sub: c.subscribed(row.name), tenant: tenant, row: row, scan: deliverBatch}
 	if d.sub == nil { // another version of the program has it
 		return d.rest(ctx, elsewhere)
 	}
@@ -101,12 +102,12 @@ type placed struct {
 func (d *delivery) read(ctx context.Context, limit int) (*batch, error) {
 	var rows []*logRow
 	err := d.core.session(ctx).Read(ctx, d.tenant, &storage.Query{
-		Table: logTable, After: []any{d.row.position}, Limit: deliverScan,
+		Table: logTable, After: []any{d.row.position}, Limit: d.scan,
 	}, func() storage.Row {
 		rows = append(rows, &logRow{})
 		return rows[len(rows)-1]
 	})
-	b := &batch{end: d.row.position, whole: len(rows) < deliverScan}
+	b := &batch{end: d.row.position, whole: len(rows) < d.scan}
 	if err != nil || len(rows) == 0 {
 		return b, err
 	}
@@ -118,7 +119,7 @@ func (d *delivery) read(ctx context.Context, limit int) (*batch, error) {
 	events := map[uuid.UUID]*eventRow{}
 	var last *eventRow
 	err = d.core.session(ctx).Read(ctx, d.tenant, &storage.Query{
-		Table: eventTable, Limit: deliverScan,
+		Table: eventTable, Limit: len(ids),
 		Where: storage.And{storage.In{Field: storage.F("id"), Values: ids}, d.sub.wants()},
 	}, func() storage.Row {
 		if last != nil {
@@ -138,6 +139,9 @@ func (d *delivery) read(ctx context.Context, limit int) (*batch, error) {
 			}
 			b.events = append(b.events, placed{row.position, e})
 		}
+	}
+	if !b.whole && len(b.events) < limit/2 {
+		d.scan = min(2*d.scan, deliverScan)
 	}
 	return b, err
 }

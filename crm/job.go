@@ -229,16 +229,37 @@ func (r *jobRow) Value(i int) any {
 		return r.version
 	case 2:
 		return r.bucket
+	case 3:
+		return orNever(r.due)
+	case 4:
+		return orNever(r.stopped)
+	case 5:
+		return r.state
+	case 6:
+		return r.kind
+	case 7:
+		return orAbsent(r.key)
 	case 8:
 		if r.payload == nil {
 			return nil
 		}
 		return r.payload
+	case 9:
+		return r.attempts
+	case 10:
+		return r.most
+	case 11:
+		return orAbsent(r.err)
+	case 12:
+		return r.created
+	case 13:
+		return orNever(r.started)
+	case 14:
+		return r.done
+	case 15:
+		return r.total
 	}
-	return [...]any{
-		nil, nil, nil, orNever(r.due), orNever(r.stopped), r.state, r.kind, orAbsent(r.key), nil, r.attempts, r.most, orAbsent(r.err),
-		r.created, orNever(r.started), r.done, r.total, orAbsent(r.cause),
-	}[i]
+	return orAbsent(r.cause)
 }
 
 func (r *jobRow) Dest(i int) any {

@@ -198,6 +198,7 @@ func settled(t *testing.T, s *shop, payments string, acknowledged map[string]boo
 	}
 	require.Empty(t, acknowledged, "nothing acknowledged is lost")
 	require.Len(t, offers, 2*n)
+	t.Logf("%d customers, %d payments, %d of them uncertain", n, len(paid), len(uncertain))
 	list, err := s.Subscriptions.List(ctx)
 	require.NoError(t, err)
 	for _, sub := range list {
