@@ -93,8 +93,9 @@ type batch struct {
 
 // placed is an event at its place in the log.
 type placed struct {
-	position int64
 	*eventRow
+
+	position int64
 }
 
 // read reads the piece of the log behind the row's position, with those events that
@@ -137,7 +138,7 @@ func (d *delivery) read(ctx context.Context, limit int) (*batch, error) {
 				b.end, b.whole = b.events[limit-1].position, false
 				break
 			}
-			b.events = append(b.events, placed{row.position, e})
+			b.events = append(b.events, placed{e, row.position})
 		}
 	}
 	if !b.whole && len(b.events) < limit/2 {
@@ -146,34 +147,53 @@ func (d *delivery) read(ctx context.Context, limit int) (*batch, error) {
 	return b, err
 }
 
-// held returns which of a batch's records have events that are held, and which of its
-// events are held themselves, since they are delivered once more. In a transaction
-// the rows stay as they are until it ends, so that what is put behind them is not
-// passed by whoever takes them away.
-func (d *delivery) held(ctx context.Context, events []placed, lock bool) (records, ids map[uuid.UUID]bool, err error) {
-	records, ids = map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
+// held returns which of a batch's records have events that are held. With lock the
+// first held event of each stays as it is until the transaction ends, so that what is
+// put behind it is not passed by whoever takes it away.
+func (d *delivery) held(ctx context.Context, events []placed, lock bool) (records map[uuid.UUID]bool, err error) {
+	among := map[uuid.UUID]bool{}
 	var values []any
 	for _, e := range events {
-		if !records[e.record] {
-			records[e.record] = true
+		if !among[e.record] {
+			among[e.record] = true
 			values = append(values, e.record)
 		}
 	}
-	clear(records)
-	if len(values) == 0 {
-		return records, ids, nil
+	for len(values) > 0 {
+		if records, err = d.holding(ctx, values, false); err != nil || !lock || len(records) == 0 {
+			return records, err
+		}
+		locked, err := d.holding(ctx, values, true)
+		if err != nil {
+			return nil, err
+		}
+		missed := false
+		for id := range records { // it was taken away meanwhile, and the next may be the first now
+			missed = missed || !locked[id]
+		}
+		if !missed {
+			return locked, nil
+		}
 	}
+	return map[uuid.UUID]bool{}, nil
+}
+
+// holding returns which of the records have a held event that is tried or parked: the
+// first of each.
+func (d *delivery) holding(ctx context.Context, among []any, lock bool) (map[uuid.UUID]bool, error) {
 	rows, err := d.core.readHeld(ctx, d.tenant, &storage.Query{
 		Where: storage.And{
 			storage.Is{Field: storage.F("subscription"), Op: storage.Eq, Value: d.sub.name},
-			storage.In{Field: storage.F("record_id"), Values: values},
+			storage.In{Field: storage.F("record_id"), Values: among},
+			storage.Or{storage.Not{Expr: storage.Absent{Field: storage.F("due")}}, storage.Not{Expr: storage.Absent{Field: storage.F("parked")}}},
 		},
-		Limit: storage.MaxPage, Lock: lock,
+		Limit: len(among), Lock: lock,
 	})
+	records := make(map[uuid.UUID]bool, len(rows))
 	for _, row := range rows {
-		records[row.record], ids[row.event] = true, true
+		records[row.record] = true
 	}
-	return records, ids, err
+	return records, err
 }
 
 func (c *Core) readHeld(ctx context.Context, tenant string, q *storage.Query) (rows []*heldRow, err error) {
@@ -214,7 +234,7 @@ func (d *delivery) transaction(ctx context.Context, limit int, verdict error) er
 		if err != nil {
 			return err
 		}
-		records, ids, err := d.held(ctx, b.events, true)
+		records, err := d.held(ctx, b.events, true)
 		if err != nil {
 			return err
 		}
@@ -222,8 +242,6 @@ func (d *delivery) transaction(ctx context.Context, limit int, verdict error) er
 		for _, e := range b.events {
 			failed := verdict
 			switch verdict = nil; {
-			case ids[e.id]:
-				continue
 			case records[e.record]:
 				changes = append(changes, d.hold(e, nil))
 				continue
@@ -282,14 +300,11 @@ func (d *delivery) someOutside(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	records, ids, err := d.held(ctx, b.events, false)
+	records, err := d.held(ctx, b.events, false)
 	if err != nil {
 		return err
 	}
 	for _, e := range b.events {
-		if ids[e.id] {
-			continue
-		}
 		if records[e.record] {
 			behind, err := d.behind(ctx, e)
 			if err != nil || d.row == nil {
@@ -329,7 +344,7 @@ func (d *delivery) someOutside(ctx context.Context) error {
 func (d *delivery) behind(ctx context.Context, e placed) (behind bool, err error) {
 	var next subscriptionRow
 	err = d.core.atomic(ctx, func(ctx context.Context) error {
-		records, _, err := d.held(ctx, []placed{e}, true)
+		records, err := d.held(ctx, []placed{e}, true)
 		if behind = records[e.record]; err != nil || !behind {
 			return err
 		}

@@ -221,10 +221,11 @@ func ExampleSubscriptions_Replay() {
 	must(h.Boats.Create(system, Boat{Name: "Pequod"}))
 	_ = h.RunDue(context.Background())
 	fmt.Println(h.Subscriptions.Replay(system, "webhook", h.Clock.Now().Add(-time.Hour)))
-	_ = h.RunDue(context.Background()) // the first boat's is parked still, and so it stays
+	_ = h.RunDue(context.Background()) // the one that was parked, and the other once more
 	// Output:
 	// delivered boat.created
 	// <nil>
+	// delivered boat.created
 	// delivered boat.created
 }
 

@@ -124,11 +124,11 @@ func AtMostOnce() JobOption { return func(h *jobHandler) { h.effect = effectAtMo
 // of processes that differ by more than that cost work done twice, and nothing else.
 func Lease(d time.Duration) JobOption { return func(h *jobHandler) { h.lease = d } }
 
-// notDone is an error of a handler that has done nothing.
-type notDone struct{ err error }
+// notDoneError is an error of a handler that has done nothing.
+type notDoneError struct{ err error }
 
-func (e notDone) Error() string { return e.err.Error() }
-func (e notDone) Unwrap() error { return e.err }
+func (e notDoneError) Error() string { return e.err.Error() }
+func (e notDoneError) Unwrap() error { return e.err }
 
 // NotDone says that what a handler marked [AtMostOnce] was to do was surely not done:
 // the connection was refused. The job is tried again. A nil err stays nil.
@@ -136,11 +136,11 @@ func NotDone(err error) error {
 	if err == nil {
 		return nil
 	}
-	return notDone{err}
+	return notDoneError{err}
 }
 
 func isNotDone(err error) bool {
-	_, ok := errors.AsType[notDone](err)
+	_, ok := errors.AsType[notDoneError](err)
 	return ok
 }
 
