@@ -32,6 +32,11 @@ type Config struct {
 	// process may go unnoticed; 0 is a second, negative looks at every call. A change
 	// made through this Core holds at once.
 	RightsLag time.Duration
+	// Poll is how often a worker in the background looks for what other processes
+	// wrote and for what has come due; 0 is a second.
+	Poll time.Duration
+	// Workers is how many goroutines [Core.Run] and [Core.Start] work in; 0 is 2.
+	Workers int
 }
 
 func (c Config) withDefaults() Config {
@@ -47,6 +52,12 @@ func (c Config) withDefaults() Config {
 	if c.RightsLag == 0 {
 		c.RightsLag = time.Second
 	}
+	if c.Poll <= 0 {
+		c.Poll = time.Second
+	}
+	if c.Workers <= 0 {
+		c.Workers = 2
+	}
 	return c
 }
 
@@ -54,6 +65,8 @@ func (c Config) withDefaults() Config {
 // all of them share. It is safe for any number of goroutines once all kinds are
 // defined.
 type Core struct {
+	background
+
 	// Tenants are whom records belong to.
 	Tenants *Tenants
 	// Members, Teams, Roles and Shares are who may do what.
@@ -64,6 +77,10 @@ type Core struct {
 	// Fields are what tenants add to kinds of records, Rules what they ask of records.
 	Fields *Fields
 	Rules  *Collection[Rule]
+	// Subscriptions are the handlers of events.
+	Subscriptions *Subscriptions
+	// Jobs is work done later.
+	Jobs *Jobs
 
 	store storage.Store
 	cfg   Config
@@ -98,11 +115,19 @@ func New(store storage.Store, cfg Config) (*Core, error) {
 		objects: map[string]*object{},
 		lines:   []storage.Line{{Name: "crm", Files: files}},
 	}
+	c.wake = make(chan struct{}, 1)
 	c.Tenants = newTenants(c)
 	if err := c.defineRights(); err != nil {
 		return nil, failed("new", "", ID{}, err)
 	}
 	if err := c.defineFields(); err != nil {
+		return nil, failed("new", "", ID{}, err)
+	}
+	c.defineRelay()
+	c.defineSubscriptions()
+	c.defineJobs()
+	c.defineSchedules()
+	if err := c.defineBackfill(); err != nil {
 		return nil, failed("new", "", ID{}, err)
 	}
 	return c, nil
@@ -150,6 +175,9 @@ func (c *Core) seal() ([]storage.Line, error) {
 		if err := c.resolve(); err != nil {
 			return nil, err
 		}
+		if err := c.resolveSubscriptions(); err != nil {
+			return nil, err
+		}
 		c.sealed.Store(true)
 	}
 	return c.lines, nil
@@ -183,7 +211,11 @@ func (c *Core) Tables() ([]*storage.Table, error) {
 	if err := c.ready(); err != nil {
 		return nil, failed("tables", "", ID{}, err)
 	}
-	tables := []*storage.Table{tenantTable, eventTable, outboxTable, refTable, indexTable}
+	tables := []*storage.Table{
+		tenantTable, eventTable, outboxTable, refTable, indexTable,
+		logTable, headTable, subscriptionTable, heldTable,
+		jobTable, scheduleTable,
+	}
 	for _, o := range c.order {
 		tables = append(tables, o.table)
 	}

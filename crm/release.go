@@ -43,7 +43,7 @@ func (m *Members) release(ctx context.Context) (int64, error) {
 		return 0, err
 	}
 	there := storage.Exists{Rel: storage.Rel{Table: m.o.table, Column: "id", Key: "owner_id"}, Where: living(false)}
-	return m.o.core.release(ctx, r.sc.Tenant, storage.And{storage.Not{Expr: storage.Absent{Field: storage.F("owner_id")}}, storage.Not{Expr: there}})
+	return m.o.core.disown(ctx, r.sc.Tenant, storage.And{storage.Not{Expr: storage.Absent{Field: storage.F("owner_id")}}, storage.Not{Expr: there}})
 }
 
 // released takes from a member whose deletion ended with err what he came to own
@@ -55,7 +55,7 @@ func (o *object) released(ctx context.Context, id ID, err error) error {
 	}
 	sc, err := scopeOf(ctx)
 	if err == nil {
-		_, err = c.release(ctx, sc.Tenant, storage.And{storage.Is{Field: storage.F("owner_id"), Op: storage.Eq, Value: uuid.UUID(id)}})
+		_, err = c.disown(ctx, sc.Tenant, storage.And{storage.Is{Field: storage.F("owner_id"), Op: storage.Eq, Value: uuid.UUID(id)}})
 	}
 	if err != nil {
 		c.cfg.Logger.WarnContext(ctx, "crm: what a deleted member owns was not released: call Members.Release", slog.String("member", id.String()), slog.Any("err", err))
@@ -72,7 +72,7 @@ func (w *writer) ownerGone(c *change) {
 }
 
 // release takes their owner from the living records that satisfy a condition.
-func (c *Core) release(ctx context.Context, tenant string, owned storage.And) (released int64, err error) {
+func (c *Core) disown(ctx context.Context, tenant string, owned storage.And) (released int64, err error) {
 	ctx = Because(System(ctx, tenant), becauseReleased)
 	for _, o := range c.order {
 		if o.rights { // their owners mean nothing

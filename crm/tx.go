@@ -78,6 +78,7 @@ func (c *Core) atomic(ctx context.Context, fn func(ctx context.Context) error) e
 		})
 		if err == nil {
 			c.Tenants.committed(t)
+			c.nudge()
 		}
 		c.rightsEnded(t, err == nil)
 		if try == maxTries || !errors.Is(err, ErrRetry) {

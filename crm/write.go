@@ -82,7 +82,9 @@ func (o *object) call(ctx context.Context, needs bool, fn func(context.Context) 
 	if needs || o.core.tx(ctx) != nil {
 		err = o.core.atomic(ctx, fn)
 	} else {
-		err = fn(ctx)
+		if err = fn(ctx); err == nil {
+			o.core.nudge()
+		}
 	}
 	if r, ok := errors.AsType[*refusal](err); ok {
 		return r.explain(ctx)

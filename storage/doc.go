@@ -17,7 +17,7 @@
 //
 // Every table has one more column that no Table lists: tenant, the host's own
 // key. It is the first column of each table's primary key, and an argument of
-// every call here but the four that serve all tenants ([Store.Claim],
+// every call here but the five that serve all tenants ([Store.Claim], [Store.Due],
 // [Store.Tenants], [Store.Migrate], [Store.Verify]). An adapter refuses a call
 // without one, and puts it in every statement, also inside references and
 // relations, where no expression can reach round it.

@@ -60,6 +60,11 @@ type Store interface {
 	// Claim returns nil.
 	Claim(ctx context.Context, c *Claim, next func(tenant string) Row) error
 
+	// Due returns, in order, the buckets of a queue that have rows whose due time is
+	// not after now. It takes nothing, and what it costs grows with the tenants that
+	// have rows in the queue, not with their rows.
+	Due(ctx context.Context, q Queue, now time.Time) ([]int64, error)
+
 	// Tenants reads t, a table with one row a tenant, in the order of tenants
 	// greater than after.
 	Tenants(ctx context.Context, t *Table, after string, limit int, next func(tenant string) Row) error
@@ -89,7 +94,8 @@ type Store interface {
 // Queue is a table of work, claimed under a lease. Its Version column is the
 // fencing token: every claim adds one, and finishing a row is a Delete or Update
 // at the version that was claimed, refused once another claim came between. It
-// needs an index on (bucket, tenant, due, key …).
+// needs an index on (bucket, tenant, due, key …), which may leave out the rows
+// whose due time is absent.
 type Queue struct {
 	Table  *Table
 	Bucket string // the Int column that spreads work over workers
@@ -112,29 +118,49 @@ type Claim struct {
 	After  string
 }
 
-// Check reports what is wrong with a claim as [ErrInvalid].
-func (c *Claim) Check() error {
-	t := c.Queue.Table
+// Check reports what is wrong with a queue as [ErrInvalid].
+func (q *Queue) Check() error {
+	t := q.Table
 	if err := t.Check(); err != nil {
 		return err
 	}
-	b, d := t.Index(c.Queue.Bucket), t.Index(c.Queue.Due)
+	b, d := t.Index(q.Bucket), t.Index(q.Due)
 	switch {
 	case t.Version == "" || len(t.Key) == 0:
 		return Invalid(t.Name, "", "a queue has a key and a version column")
 	case b < 0 || t.Columns[b].Kind != Int || t.Columns[b].Null:
-		return Invalid(t.Name, c.Queue.Bucket, "a queue's bucket is an int, never absent")
+		return Invalid(t.Name, q.Bucket, "a queue's bucket is an int, never absent")
 	case d < 0 || t.Columns[d].Kind != Time:
-		return Invalid(t.Name, c.Queue.Due, "a queue's due column is a time")
+		return Invalid(t.Name, q.Due, "a queue's due column is a time")
+	}
+	return nil
+}
+
+// CheckAt is Check, and reports a time that the due column cannot hold.
+func (q *Queue) CheckAt(at time.Time) error {
+	if err := q.Check(); err != nil {
+		return err
+	}
+	if msg := timeFault(at); msg != "" {
+		return Invalid(q.Table.Name, q.Due, "the time %s", msg)
+	}
+	return nil
+}
+
+// Check reports what is wrong with a claim as [ErrInvalid].
+func (c *Claim) Check() error {
+	if err := c.Queue.CheckAt(c.Now); err != nil {
+		return err
+	}
+	if err := c.Queue.CheckAt(c.Until); err != nil {
+		return err
+	}
+	t := c.Queue.Table
+	switch {
 	case c.Limit < 1 || c.Limit > MaxPage:
 		return Invalid(t.Name, "", "a claim asks for 1 to %d rows, not %d", MaxPage, c.Limit)
 	case !c.Until.After(c.Now):
 		return Invalid(t.Name, c.Queue.Due, "the claim must end after it begins")
-	}
-	for _, at := range []time.Time{c.Now, c.Until} {
-		if msg := timeFault(at); msg != "" {
-			return Invalid(t.Name, c.Queue.Due, "the time %s", msg)
-		}
 	}
 	if c.After == "" {
 		return nil

@@ -28,6 +28,8 @@ func claimTests() []testCase {
 		{"finishing is refused once another claim came between", fresh, testClaimFence},
 		{"tenants with the same identifiers are kept apart", fresh, testClaimTenants},
 		{"a claim may take as many rows as a page has", fresh, testClaimMost},
+		{"Due lists the buckets that have due rows", fresh, testDue},
+		{"Due takes nothing", fresh, testDueTakesNothing},
 	}
 }
 
@@ -264,6 +266,39 @@ func testClaimTenants(t *testing.T, e *env) {
 		require.Equal(t, c.tenant, c.row[4], "the row is its tenant's")
 	}
 	e.as("b").same(e.queue, []storage.Values{e.job(1, at(50), "kind", "b")}, e.as("b").all(e.queue, nil))
+}
+
+func (e *env) due(n int) []int64 {
+	e.t.Helper()
+	c := e.ask(n, 1)
+	buckets, err := e.Store.Due(e.ctx, c.Queue, c.Now)
+	require.NoError(e.t, err)
+	return buckets
+}
+
+func testDue(t *testing.T, e *env) {
+	require.Empty(t, e.due(100))
+	e.as("a").add(e.queue, e.job(1, at(10)), e.job(2, at(0), "bucket", 7), e.job(3, nil, "bucket", 8), e.job(4, at(50), "bucket", 9))
+	e.as("b").add(e.queue, e.job(1, at(5)), e.job(2, at(50), "bucket", 7), e.job(3, nil, "bucket", 8), e.job(4, at(-1), "bucket", -3))
+	for n := range 30 {
+		e.as(fmt.Sprint("c", n)).add(e.queue, e.job(1, at(60), "bucket", 9), e.job(2, at(20), "bucket", 11))
+	}
+	require.Empty(t, e.due(-2))
+	require.Equal(t, []int64{-3}, e.due(-1))
+	require.Equal(t, []int64{-3, 7}, e.due(4))
+	require.Equal(t, []int64{-3, 1, 7}, e.due(5))
+	require.Equal(t, []int64{-3, 1, 7, 11}, e.due(20))
+	require.Equal(t, []int64{-3, 1, 7, 9, 11}, e.due(1000), "an absent due time is never")
+}
+
+func testDueTakesNothing(t *testing.T, e *env) {
+	e.add(e.queue, e.job(1, at(0)))
+	require.Equal(t, []int64{1}, e.due(0))
+	require.Equal(t, []int64{1}, e.due(0))
+	e.same(e.queue, []storage.Values{e.job(1, at(0))}, e.all(e.queue, nil))
+	require.Len(t, e.claim(e.ask(0, 1)), 1)
+	require.Empty(t, e.due(0), "what is claimed is not due")
+	require.Equal(t, []int64{1}, e.due(60), "but comes back")
 }
 
 func testClaimMost(t *testing.T, e *env) {

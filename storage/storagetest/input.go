@@ -424,6 +424,10 @@ func testBadClaims(t *testing.T, e *env) {
 			return nil
 		})
 		require.Equal(t, "claim", refused(t, err, storage.ErrInvalid).Op, name)
+		if c.Queue != e.ask(1, 10).Queue || !c.Now.Equal(at(1)) {
+			_, err := e.Store.Due(e.ctx, c.Queue, c.Now)
+			require.Equal(t, "due", refused(t, err, storage.ErrInvalid).Op, name)
+		}
 	}
 	for _, limit := range []int{0, -1, storage.MaxPage + 1} {
 		refused(t, e.Store.Tenants(e.ctx, e.registry, "", limit, func(string) storage.Row { return nil }), storage.ErrInvalid)

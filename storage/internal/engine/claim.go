@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"github.com/embedcrm/embedcrm/storage"
 )
@@ -82,6 +83,53 @@ func (s *session) claimOf(ctx context.Context, c *storage.Claim, tenants []strin
 	return nil
 }
 
+// Due finds the buckets with due rows by leaps over the index (bucket, tenant, due):
+// from bucket to bucket, and in each from tenant to tenant up to the first with one.
+func (e *Engine) Due(ctx context.Context, q storage.Queue, now time.Time) ([]int64, error) {
+	var buckets []int64
+	err := e.call(ctx, "due", tableName(q.Table), false, func(ctx context.Context, run *session) error {
+		if err := q.CheckAt(now); err != nil {
+			return err
+		}
+		b := e.build("")
+		set := b.dated(q)
+		leap := func(what string) *builder {
+			return b.s("SELECT min(").column("q", what).s(") FROM ").from(q.Table, "q").s(" WHERE ", set)
+		}
+		b.s("WITH RECURSIVE d(bucket) AS (")
+		leap(q.Bucket).s(" UNION ALL SELECT (")
+		leap(q.Bucket).s(" AND ").column("q", q.Bucket).s(" > d.bucket) FROM d WHERE d.bucket IS NOT NULL)")
+		b.s(" SELECT d.bucket FROM d WHERE d.bucket IS NOT NULL AND EXISTS (WITH RECURSIVE w(tenant) AS (SELECT (")
+		leap("tenant").s(" AND ").column("q", q.Bucket).s(" = d.bucket) UNION ALL SELECT (")
+		leap("tenant").s(" AND ").column("q", q.Bucket).s(` = d.bucket AND q."tenant" > w.tenant) FROM w WHERE w.tenant IS NOT NULL)`)
+		b.s(" SELECT 1 FROM w WHERE EXISTS (SELECT 1 FROM ").from(q.Table, "q").s(" WHERE ").column("q", q.Bucket).
+			s(` = d.bucket AND q."tenant" = w.tenant AND `).column("q", q.Due).s(" <= ").bind(storage.Time, now).s(")) ORDER BY d.bucket")
+		rows, err := run.query(ctx, b)
+		if err != nil {
+			return err
+		}
+		defer rows.Close() //nolint:errcheck // rows.Err says what went wrong
+		for rows.Next() {
+			var bucket int64
+			if err := rows.Scan(&bucket); err != nil {
+				return err
+			}
+			buckets = append(buckets, bucket)
+		}
+		return rows.Err()
+	})
+	return buckets, err
+}
+
+// dated is the condition that a row has a due time, by which an index that leaves out
+// the others can be used.
+func (b *builder) dated(q storage.Queue) string {
+	if !q.Table.Columns[q.Table.Index(q.Due)].Null {
+		return "true"
+	}
+	return `q."` + q.Due + `" IS NOT NULL`
+}
+
 // dueTenants lists tenants greater than after that have due work, by leaps over
 // the index (bucket, tenant, due): what it costs grows with the tenants, not with
 // their rows.
@@ -91,9 +139,10 @@ func (s *session) dueTenants(ctx context.Context, c *storage.Claim, after string
 	bucket := func(alias string) *builder {
 		return b.column(alias, q.Bucket).s(" = ").bind(storage.Int, c.Bucket)
 	}
-	b.s(`WITH RECURSIVE d(tenant) AS (SELECT min(q."tenant") FROM `).from(q.Table, "q").s(" WHERE ")
+	set := b.dated(q)
+	b.s(`WITH RECURSIVE d(tenant) AS (SELECT min(q."tenant") FROM `).from(q.Table, "q").s(" WHERE ", set, " AND ")
 	bucket("q").s(` AND q."tenant" > `).bind(storage.Text, after)
-	b.s(` UNION ALL SELECT (SELECT min(q."tenant") FROM `).from(q.Table, "q").s(" WHERE ")
+	b.s(` UNION ALL SELECT (SELECT min(q."tenant") FROM `).from(q.Table, "q").s(" WHERE ", set, " AND ")
 	bucket("q").s(` AND q."tenant" > d.tenant) FROM d WHERE d.tenant IS NOT NULL)`)
 	b.s(` SELECT d.tenant FROM d WHERE d.tenant IS NOT NULL AND EXISTS (SELECT 1 FROM `).from(q.Table, "q").s(" WHERE ")
 	bucket("q").s(` AND q."tenant" = d.tenant AND `).column("q", q.Due).s(" <= ").bind(storage.Time, c.Now).s(")").
@@ -146,8 +195,7 @@ func tableSink(t *storage.Table, more int) *sink {
 func (s *session) claimInTurn(ctx context.Context, c *storage.Claim, tenant string, share int, next func() storage.Row) error {
 	q, t := c.Queue, c.Queue.Table
 	mine := func(b *builder) *builder {
-		return b.ofTenant("q").s(" AND ").column("q", q.Bucket).s(" = ").bind(storage.Int, c.Bucket).
-			s(" AND ").column("q", q.Due).s(" <= ").bind(storage.Time, c.Now)
+		return b.ofTenant("q").s(" AND ").column("q", q.Bucket).s(" = ").bind(storage.Int, c.Bucket)
 	}
 	position := append([]int{t.Index(q.Due)}, keyIndexes(t)...)
 	b := s.e.build(tenant)
@@ -156,7 +204,7 @@ func (s *session) claimInTurn(ctx context.Context, c *storage.Claim, tenant stri
 		b.s(", ").column("q", t.Columns[i].Name)
 	}
 	b.s(" FROM ").from(t, "q").s(" WHERE ")
-	mine(b).s(" ORDER BY ")
+	mine(b).s(" AND ").column("q", q.Due).s(" <= ").bind(storage.Time, c.Now).s(" ORDER BY ")
 	for n, i := range position {
 		if n > 0 {
 			b.s(", ")
@@ -186,7 +234,9 @@ func (s *session) claimInTurn(ctx context.Context, c *storage.Claim, tenant stri
 	b.reset(false)
 	b.s("UPDATE ").from(t, "q").s(` SET "`, q.Due, `" = `).bind(storage.Time, c.Until).
 		s(`, "`, t.Version, `" = "`, t.Version, `" + 1 WHERE `)
-	mine(b).s(" AND (")
+	// The place of the last row alone bounds the range: SQLite takes one bound, and the
+	// due time as well would make it look at all that is due.
+	mine(b).s(" AND ", b.dated(q), " AND (")
 	for n, i := range position {
 		if n > 0 {
 			b.s(", ")
