@@ -58,7 +58,7 @@ func (o *object) released(ctx context.Context, id ID, err error) error {
 		_, err = c.disown(ctx, sc.Tenant, storage.And{storage.Is{Field: storage.F("owner_id"), Op: storage.Eq, Value: uuid.UUID(id)}})
 	}
 	if err != nil {
-		c.cfg.Logger.WarnContext(ctx, "crm: what a deleted member owns was not released: call Members.Release", slog.String("member", id.String()), slog.Any("err", err))
+		c.cfg.Logger.WarnContext(ctx, "crm: what a deleted member owns was not released: call Members.Release", slog.String("member", id.String()), slog.String("kind", kindOf(err)))
 	}
 	return nil
 }
@@ -71,7 +71,7 @@ func (w *writer) ownerGone(c *change) {
 	}
 }
 
-// release takes their owner from the living records that satisfy a condition.
+// disown takes their owner from the living records that satisfy a condition.
 func (c *Core) disown(ctx context.Context, tenant string, owned storage.And) (released int64, err error) {
 	ctx = Because(System(ctx, tenant), becauseReleased)
 	for _, o := range c.order {

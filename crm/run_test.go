@@ -143,7 +143,7 @@ func TestAFieldIsMadeReadyInTheBackground(t *testing.T) {
 		s.work(t)
 		jobs := s.jobs(t, crm.JobWaiting)
 		require.Len(t, jobs, 1)
-		require.Contains(t, jobs[0].Error, "1 records have a value that another record has too")
+		require.Contains(t, jobs[0].Error, "1 record has a value that another record has too")
 		require.NoError(t, s.Fields.Delete(ctx, f.ID))
 		require.NoError(t, s.Jobs.Retry(ctx, jobs[0].ID))
 		s.work(t)
