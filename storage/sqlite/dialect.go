@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -28,6 +29,7 @@ func (dialect) Find() string                 { return "instr" }
 func (dialect) Nulls(bool) string            { return "" } // NULL is lowest by itself
 func (dialect) Lock() string                 { return "" } // a writing transaction is alone
 func (dialect) NoJoin() string               { return "" }
+func (dialect) WordIndex() bool              { return true }
 func (dialect) Prepared() bool               { return true }
 func (dialect) Mode() any                    { return nil }
 func (dialect) SingleWriter() bool           { return true }
@@ -185,6 +187,28 @@ func (dialect) Bucket(f engine.Fragments, operand func(), k storage.Kind, bounds
 	}
 	search(0, len(bounds))
 	f.SQL(" END")
+}
+
+// WordQuery is what FTS5 takes: a star is outside the quotes.
+func (dialect) WordQuery(all [][]storage.Word) string {
+	var b strings.Builder
+	for i, list := range all {
+		if i > 0 {
+			b.WriteString(" AND ")
+		}
+		b.WriteByte('(')
+		for j, w := range list {
+			if j > 0 {
+				b.WriteString(" OR ")
+			}
+			b.WriteString(`"` + w.Text + `"`)
+			if w.Prefix {
+				b.WriteByte('*')
+			}
+		}
+		b.WriteByte(')')
+	}
+	return b.String()
 }
 
 // Alive asks for a transaction: it is refused where one stands.

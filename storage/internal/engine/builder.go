@@ -15,7 +15,8 @@ type builder struct {
 	b      []byte
 	args   []any
 	alias  int
-	joins  int // EXISTS written so far
+	joins  int             // EXISTS written so far
+	begun  *[]storage.Word // of the Words that the statement begins with
 
 	again bool // the text stands already, and arguments alone are taken
 }

@@ -43,6 +43,11 @@ type Dialect interface {
 	// Bucket appends the number of bounds that are not greater than the value that
 	// operand appends; NULL when it is NULL.
 	Bucket(f Fragments, operand func(), k storage.Kind, bounds []any)
+	// WordIndex reports whether an index of words is a table beside, which the engine
+	// writes and begins a search with; if not, the database does both by itself.
+	WordIndex() bool
+	// WordQuery is what a search of that index, or of a column of words, is for.
+	WordQuery(all [][]storage.Word) string
 	// NoJoin ends a subquery of EXISTS so that the planner makes no join of it.
 	NoJoin() string
 	// Sum returns the sum of x as an int64 that fails past its range.

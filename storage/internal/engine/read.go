@@ -53,7 +53,7 @@ func (b *builder) query(q *storage.Query) error {
 	}
 	if len(ranges) < 2 {
 		b.s("SELECT ").columns(q, "t", false)
-		b.s(" FROM ").from(q.Table, "t").s(" WHERE ")
+		b.s(" FROM ").fromRows(q).s(" WHERE ")
 		if len(ranges) == 1 {
 			if err := b.selection(q, &ranges[0]); err != nil {
 				return err
@@ -85,7 +85,7 @@ func (b *builder) query(q *storage.Query) error {
 		for j := range terms {
 			b.s(", ").operand("t", terms[j].field).s(" AS o", strconv.Itoa(j))
 		}
-		b.s(" FROM ").from(q.Table, "t").s(" WHERE ")
+		b.s(" FROM ").fromRows(q).s(" WHERE ")
 		if err := b.selection(q, &ranges[i]); err != nil {
 			return err
 		}
@@ -167,7 +167,7 @@ func querySink(q *storage.Query) *sink {
 // selection appends the tenant, the caller's condition as a group of its own,
 // and the range.
 func (b *builder) selection(q *storage.Query, r *keyRange) error {
-	b.ofTenant("t")
+	b.begin(q).ofTenant("t")
 	if q.Where != nil {
 		b.s(" AND ")
 		if err := b.where(q.Table, "t", q.Where, false); err != nil {
@@ -208,6 +208,9 @@ func (b *builder) terms(terms []term, operand func(i int)) {
 
 // orderTerms makes the order total: what the query asks for, then the key.
 func orderTerms(q *storage.Query) []term {
+	if q.Unordered {
+		return nil
+	}
 	terms := make([]term, 0, len(q.Order)+len(q.Table.Key))
 	seen := func(f storage.Field) bool {
 		for i := range terms {

@@ -33,6 +33,8 @@ func (b *builder) where(t *storage.Table, alias string, e storage.Expr, not bool
 			}
 		}
 		b.s(")", sign(e.Op, not)).bind(storage.Int, e.N)
+	case storage.Words:
+		b.words(alias, e, not)
 	case storage.Is:
 		if _, ok := e.Value.(storage.Field); ok {
 			return b.compareFields(alias, e, not)

@@ -1,0 +1,152 @@
+package engine
+
+import (
+	"context"
+	"slices"
+
+	"github.com/embedcrm/embedcrm/storage"
+)
+
+// firstWords is the condition of words that a read begins with: one that asks for it,
+// and that holds for every row of the answer.
+func firstWords(e storage.Expr) *storage.Words {
+	switch e := e.(type) {
+	case storage.Words:
+		if e.First && len(e.All) > 0 && !slices.ContainsFunc(e.All, func(list []storage.Word) bool { return len(list) == 0 }) {
+			return &e
+		}
+	case storage.And:
+		for _, x := range e {
+			if w := firstWords(x); w != nil {
+				return w
+			}
+		}
+	}
+	return nil
+}
+
+// fromRows appends what a read is from. A database whose index of words is a table
+// begins with that one: a cross join is SQLite's for "in this order". The rows come
+// one by one, so that a limit ends it.
+func (b *builder) fromRows(q *storage.Query) *builder {
+	if b.d.WordIndex() && firstWords(q.Where) != nil {
+		b.s(b.wordTable(q.Table), " AS w CROSS JOIN ")
+	}
+	return b.from(q.Table, "t")
+}
+
+// begin appends the search that a read begins with.
+func (b *builder) begin(q *storage.Query) *builder {
+	b.begun = nil
+	if !b.d.WordIndex() {
+		return b
+	}
+	if w := firstWords(q.Where); w != nil {
+		b.begun = &w.All[0]
+		b.s(b.wordTable(q.Table), " MATCH ").bind(storage.Text, b.d.WordQuery(w.All)).s(` AND t."row" = w.rowid AND `)
+	}
+	return b
+}
+
+func (b *builder) wordTable(t *storage.Table) string { return b.d.TableName(t.Name + "_words") }
+
+// words appends a condition on words.
+func (b *builder) words(alias string, e storage.Words, not bool) {
+	switch {
+	case len(e.All) == 0:
+		b.s(constant(!not))
+		return
+	case b.begun == &e.All[0]: // the statement begins with it
+		b.s(constant(!not))
+		return
+	case slices.ContainsFunc(e.All, func(list []storage.Word) bool { return len(list) == 0 }):
+		b.s(constant(not))
+		return
+	}
+	if not {
+		b.s("NOT ")
+	}
+	if !b.d.WordIndex() {
+		b.s("(").column(alias, e.Field.Name).s("::tsvector @@ ").bind(storage.Text, b.d.WordQuery(e.All)).s("::tsquery)")
+		return
+	}
+	// Of a row at hand the text is the quickest to ask.
+	b.s("(")
+	for i, list := range e.All {
+		if i > 0 {
+			b.s(" AND ")
+		}
+		b.s("(")
+		for j, w := range list {
+			if j > 0 {
+				b.s(" OR ")
+			}
+			text := " " + w.Text
+			if !w.Prefix {
+				text += " "
+			}
+			b.s(b.d.Find(), "(' ' || ").column(alias, e.Field.Name).s(" || ' ', ").bind(storage.Text, text).s(") > 0")
+		}
+		b.s(")")
+	}
+	b.s(")")
+}
+
+// execWithWords runs the statement of a change, and what keeps the index of words of
+// its table in step: what a row had goes before the row changes, what it has comes
+// after.
+func (s *session) execWithWords(ctx context.Context, tenant string, c *storage.Change, b *builder) (int64, error) {
+	t := c.Table
+	if t.Words == "" || !s.e.d.WordIndex() || c.Action == storage.Update && c.Columns != nil && !slices.Contains(c.Columns, t.Index(t.Words)) {
+		return s.exec(ctx, b)
+	}
+	if c.Action != storage.Insert {
+		if err := s.forgetWords(ctx, tenant, c); err != nil {
+			return 0, err
+		}
+	}
+	n, err := s.exec(ctx, b)
+	if err == nil && n > 0 && c.Action != storage.Delete && c.Action != storage.Clear {
+		err = s.noteWords(ctx, tenant, c)
+	}
+	return n, err
+}
+
+// forgetWords takes the words of the rows a change is about out of the index, which
+// keeps none itself and is told what they were.
+func (s *session) forgetWords(ctx context.Context, tenant string, c *storage.Change) error {
+	t := c.Table
+	b := s.e.build(tenant)
+	defer s.e.free(b)
+	index := b.wordTable(t)
+	b.s("INSERT INTO ", index, " (", index, `, rowid, "`, t.Words, `") SELECT 'delete', t."row", `).column("t", t.Words).
+		s(" FROM ").from(t, "t").s(" WHERE ")
+	switch {
+	case c.Action != storage.Clear:
+		b.keyed("t.", c)
+	case c.Where == nil:
+		b.ofTenant("t")
+	default:
+		b.ofTenant("t").s(" AND ")
+		if err := b.where(t, "t", c.Where, false); err != nil {
+			return err
+		}
+	}
+	_, err := s.exec(ctx, b)
+	return err
+}
+
+// noteWords puts the words of the row a change wrote into the index.
+func (s *session) noteWords(ctx context.Context, tenant string, c *storage.Change) error {
+	t := c.Table
+	b := s.e.build(tenant)
+	defer s.e.free(b)
+	b.s("INSERT INTO ", b.wordTable(t), ` (rowid, "`, t.Words, `") `)
+	if c.Action == storage.Insert {
+		b.s("VALUES (last_insert_rowid(), ").bind(storage.Text, c.Row.Value(t.Index(t.Words))).s(")")
+	} else {
+		b.s(`SELECT t."row", `).column("t", t.Words).s(" FROM ").from(t, "t").s(" WHERE ").keyed("t.", c)
+	}
+	_, err := s.exec(ctx, b)
+	return err
+}
