@@ -31,6 +31,11 @@ type Config struct {
 	// process may go unnoticed; 0 is a second, negative looks at every call. A change
 	// made through this Core holds at once.
 	RightsLag time.Duration
+	// Readings returns further words by which a text is found: how it is read in
+	// another script, as crm/pinyin does for Chinese. It must return the same for the
+	// same text; after it was changed, [Core.Reindex] makes it hold for the records
+	// there are. Nil is none.
+	Readings func(text string) []string
 }
 
 func (c Config) withDefaults() Config {
@@ -77,6 +82,7 @@ type Core struct {
 	seeds   []func(context.Context) error
 	sealed  atomic.Bool
 	rights  rightsCache
+	bounds  searchBounds
 }
 
 //go:embed migrations
@@ -95,6 +101,7 @@ func New(store storage.Store, cfg Config) (*Core, error) {
 		store:   store,
 		cfg:     cfg.withDefaults(),
 		objects: map[string]*object{},
+		bounds:  defaultSearchBounds(),
 		lines:   []storage.Line{{Name: "crm", Files: files}},
 	}
 	c.Tenants = newTenants(c)
@@ -182,7 +189,7 @@ func (c *Core) Tables() ([]*storage.Table, error) {
 	if err := c.ready(); err != nil {
 		return nil, failed("tables", "", ID{}, err)
 	}
-	tables := []*storage.Table{tenantTable, eventTable, outboxTable, refTable, indexTable}
+	tables := []*storage.Table{tenantTable, eventTable, outboxTable, refTable, indexTable, searchTable}
 	for _, o := range c.order {
 		tables = append(tables, o.table)
 	}
