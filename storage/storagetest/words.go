@@ -257,7 +257,9 @@ func testPut(t *testing.T, e *env) {
 
 func testPutTwice(t *testing.T, e *env) {
 	e.add(e.note, row(e.note, "id", id(1)), row(e.note, "id", id(2)))
-	at := func(n int, code string) storage.Values { return row(e.mark, "note_id", id(n), "kind", "k", "n", 1, "code", code) }
+	at := func(n int, code string) storage.Values {
+		return row(e.mark, "note_id", id(n), "kind", "k", "n", 1, "code", code)
+	}
 	e.write(put(e.mark, at(1, "a")), put(e.mark, at(1, "b")))
 	e.same(e.mark, []storage.Values{at(1, "b")}, e.all(e.mark, nil))
 	e.write(insert(e.mark, at(2, "x")), put(e.mark, at(2, "y")), put(e.mark, at(1, "c")), put(e.mark, at(2, "z")))

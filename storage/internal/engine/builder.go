@@ -18,6 +18,8 @@ type builder struct {
 	joins  int             // EXISTS written so far
 	begun  *[]storage.Word // of the Words that the statement begins with
 
+	rowwise bool // a condition was written that is for a row at hand
+
 	again bool // the text stands already, and arguments alone are taken
 }
 

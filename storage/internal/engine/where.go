@@ -139,6 +139,8 @@ func (b *builder) exists(alias string, to *storage.Table, column, key string, no
 		b.s("NOT ")
 	}
 	r := b.next()
+	outside := b.rowwise
+	b.rowwise = false
 	b.s("EXISTS (SELECT 1 FROM ").from(to, r).s(" WHERE ").ofTenant(r).s(" AND ").
 		column(r, column).s(" = ").column(alias, key).s(" AND ")
 	if err := inner(r); err != nil {
@@ -146,9 +148,10 @@ func (b *builder) exists(alias string, to *storage.Table, column, key string, no
 	}
 	// A planner makes a join of each EXISTS, and the time to plan a join of many
 	// tables has no bound: past a handful they stay what they are.
-	if b.joins++; b.joins > maxJoins {
+	if b.joins++; b.joins > maxJoins || b.rowwise {
 		b.s(b.d.NoJoin())
 	}
+	b.rowwise = outside
 	b.s(")")
 	return nil
 }

@@ -66,11 +66,13 @@ func (b *builder) words(alias string, e storage.Words, not bool) {
 	if not {
 		b.s("NOT ")
 	}
-	if !b.d.WordIndex() {
+	if e.First && !b.d.WordIndex() {
 		b.s("(").column(alias, e.Field.Name).s("::tsvector @@ ").bind(storage.Text, b.d.WordQuery(e.All)).s("::tsquery)")
 		return
 	}
-	// Of a row at hand the text is the quickest to ask.
+	// Of a row at hand the text is the quickest to ask. A planner that made a join of
+	// it would ask all rows.
+	b.rowwise = true
 	b.s("(")
 	for i, list := range e.All {
 		if i > 0 {
