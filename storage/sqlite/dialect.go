@@ -189,6 +189,20 @@ func (dialect) Bucket(f engine.Fragments, operand func(), k storage.Kind, bounds
 	f.SQL(" END")
 }
 
+var _ engine.KeyFinder = dialect{}
+
+// Keys compares tenant and key as one: the tenant alone would let SQLite, which knows
+// nothing of how many rows there are, take any index that begins with it.
+func (dialect) Keys(b []byte, key string, k storage.Kind, tenant, list func([]byte) []byte) []byte {
+	value := "value"
+	if k == storage.ID {
+		value = "unhex(value)"
+	}
+	b = append(b, `(t."tenant", t."`+key+`") IN (SELECT `...)
+	b = append(append(append(tenant(b), ", "...), value...), " FROM json_each("...)
+	return append(list(b), "))"...)
+}
+
 // WordQuery is what FTS5 takes: a star is outside the quotes.
 func (dialect) WordQuery(all [][]storage.Word) string {
 	var b strings.Builder

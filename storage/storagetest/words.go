@@ -229,6 +229,16 @@ func testUnordered(t *testing.T, e *env) {
 		require.Len(t, seen, 3)
 	}
 	require.Len(t, e.read(&storage.Query{Table: e.term, Where: e.having("all"), Limit: 50, Unordered: true}), 10)
+	other := e.as(e.tenant + "x")
+	for n := range 4 {
+		e.add(e.note, row(e.note, "id", id(n), "rank", n))
+		other.add(e.note, row(e.note, "id", id(n+2), "rank", 9))
+	}
+	keys := storage.In{Field: storage.F("id"), Values: []any{id(1), id(2), id(3), id(4), id(1)}}
+	found := e.read(&storage.Query{Table: e.note, Where: storage.And{storage.Not{Expr: cmp("rank", storage.Eq, 2)}, keys}, Limit: 50, Unordered: true})
+	require.ElementsMatch(t, []int{1, 3}, numbersOf(firsts(t, found)))
+	require.Len(t, other.read(&storage.Query{Table: e.note, Where: storage.And{storage.And{keys}}, Limit: 50, Unordered: true}), 3)
+	require.Empty(t, e.read(&storage.Query{Table: e.note, Where: storage.In{Field: storage.F("id")}, Limit: 50, Unordered: true}))
 	for _, q := range []storage.Query{{Order: []storage.Order{{Field: storage.F("kind")}}}, {After: []any{"k", id(1)}}} {
 		q.Table, q.Limit, q.Unordered = e.term, 1, true
 		_, err := e.find(&q)

@@ -17,6 +17,7 @@ type builder struct {
 	alias  int
 	joins  int             // EXISTS written so far
 	begun  *[]storage.Word // of the Words that the statement begins with
+	keys   *any            // of the In that it begins with
 
 	rowwise bool // a condition was written that is for a row at hand
 

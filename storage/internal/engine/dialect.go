@@ -94,6 +94,15 @@ type Bulk interface {
 	Quotes(err error, tenant string, t *storage.Table, row storage.Row) bool
 }
 
+// KeyFinder is a Dialect whose planner has to be told to begin with keys that are
+// given, where another index has their tenant.
+type KeyFinder interface {
+	Dialect
+	// Keys appends that t's row is one of the tenant's with a key of a list; tenant and
+	// list append their arguments, the list that which BindList returns.
+	Keys(b []byte, key string, k storage.Kind, tenant, list func([]byte) []byte) []byte
+}
+
 // Copier is a Bulk that has a quicker way for many new rows of a table.
 type Copier interface {
 	Bulk

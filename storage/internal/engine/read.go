@@ -167,7 +167,7 @@ func querySink(q *storage.Query) *sink {
 // selection appends the tenant, the caller's condition as a group of its own,
 // and the range.
 func (b *builder) selection(q *storage.Query, r *keyRange) error {
-	b.begin(q).ofTenant("t")
+	b.begin(q)
 	if q.Where != nil {
 		b.s(" AND ")
 		if err := b.where(q.Table, "t", q.Where, false); err != nil {

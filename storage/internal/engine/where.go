@@ -44,6 +44,10 @@ func (b *builder) where(t *storage.Table, alias string, e storage.Expr, not bool
 			return nil
 		})
 	case storage.In:
+		if len(e.Values) > 0 && b.keys == &e.Values[0] {
+			b.s(constant(!not))
+			return nil
+		}
 		return b.leaf(t, alias, e.Field, not, func(x operand, k storage.Kind, not bool) error {
 			if not {
 				b.s("NOT ")

@@ -35,17 +35,52 @@ func (b *builder) fromRows(q *storage.Query) *builder {
 	return b.from(q.Table, "t")
 }
 
-// begin appends the search that a read begins with.
-func (b *builder) begin(q *storage.Query) *builder {
-	b.begun = nil
-	if !b.d.WordIndex() {
-		return b
+// begin appends the tenant, and what a read begins with.
+func (b *builder) begin(q *storage.Query) {
+	b.begun, b.keys = nil, nil
+	if b.d.WordIndex() {
+		if w := firstWords(q.Where); w != nil {
+			b.begun = &w.All[0]
+			b.s(b.wordTable(q.Table), " MATCH ").bind(storage.Text, b.d.WordQuery(w.All)).s(` AND t."row" = w.rowid AND `).ofTenant("t")
+			return
+		}
 	}
-	if w := firstWords(q.Where); w != nil {
-		b.begun = &w.All[0]
-		b.s(b.wordTable(q.Table), " MATCH ").bind(storage.Text, b.d.WordQuery(w.All)).s(` AND t."row" = w.rowid AND `)
+	d, ok := b.d.(KeyFinder)
+	in := firstKeys(q)
+	if !ok || in == nil {
+		b.ofTenant("t")
+		return
 	}
-	return b
+	b.keys = &in.Values[0]
+	k := q.Table.Columns[q.Table.Index(in.Field.Name)].Kind
+	b.b = d.Keys(b.b, in.Field.Name, k, b.text(b.tenant), func(to []byte) []byte {
+		b.args = append(b.args, b.d.BindList(k, in.Values))
+		return b.d.Placeholder(to, b.n(), storage.Text)
+	})
+}
+
+// firstKeys is the list of keys that an unordered read is about.
+func firstKeys(q *storage.Query) *storage.In {
+	if !q.Unordered || len(q.Table.Key) != 1 {
+		return nil
+	}
+	var find func(e storage.Expr) *storage.In
+	find = func(e storage.Expr) *storage.In {
+		switch e := e.(type) {
+		case storage.In:
+			if e.Field == storage.F(q.Table.Key[0]) && len(e.Values) > 0 {
+				return &e
+			}
+		case storage.And:
+			for _, x := range e {
+				if in := find(x); in != nil {
+					return in
+				}
+			}
+		}
+		return nil
+	}
+	return find(q.Where)
 }
 
 func (b *builder) wordTable(t *storage.Table) string { return b.d.TableName(t.Name + "_words") }

@@ -265,7 +265,7 @@ func (b *builder) reset(again bool) {
 	if b.again = again; !again {
 		b.b = b.b[:0]
 	}
-	b.args, b.alias, b.joins, b.begun, b.rowwise = b.args[:0], 0, 0, nil, false
+	b.args, b.alias, b.joins, b.begun, b.keys, b.rowwise = b.args[:0], 0, 0, nil, nil, false
 	if m := b.d.Mode(); m != nil {
 		b.args = append(b.args, m)
 	}
