@@ -81,8 +81,6 @@ func (s *spot) compare(other *spot) int {
 type hit struct {
 	*rec
 	spot
-
-	part bool // of the record only what it is ranked by was read
 }
 
 func (o *object) search(ctx context.Context, text string, opts listOptions) (*page, []hit, error) {
@@ -113,9 +111,6 @@ func (o *object) search(ctx context.Context, text string, opts listOptions) (*pa
 		if p.next, err = s.cursor(tn, &hits[len(hits)-1].spot); err != nil {
 			return nil, nil, err
 		}
-	}
-	if hits, err = s.whole(hits); err != nil {
-		return nil, nil, err
 	}
 	for i := range hits {
 		p.recs = append(p.recs, hits[i].rec)
@@ -188,12 +183,13 @@ func (s *searching) ofKind() storage.Expr {
 
 // searchBounds choose the way of finding. How many records have the words is not
 // known before, and a word that half of them have must not cost what half of them do.
-// So only so many rows of the index are read first. When that is all, their records
-// are read, and put in order here. Else there are so many that going through the
-// records in the order wanted, and asking each for its words, soon has a page of them.
+// So only so many rows of the index are read first. When that is all, these are the
+// records to look at: a few are read and put in order here, more by the database. Else
+// there are so many that going through the records in the order wanted, and asking
+// each for its words, soon has a page of them.
 type searchBounds struct {
 	few   int // rows of the index that are read
-	whole int // records that are read whole before it is known which are wanted
+	whole int // records that are put in order here
 }
 
 func defaultSearchBounds() searchBounds { return searchBounds{few: 5000, whole: 200} }
@@ -204,15 +200,32 @@ func (s *searching) find(after *spot) ([]hit, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	if all {
-		hits, err := s.among(ids, after, false)
+	var hits []hit
+	if all && len(ids) <= s.core.bounds.whole {
+		if hits, err = s.among(ids, after); err != nil {
+			return nil, false, err
+		}
+		return hits[:min(len(hits), s.limit)], len(hits) > s.limit, nil
+	}
+	if !all {
+		ids = nil
+	}
+	tier := tierExact
+	if after != nil {
+		tier = after.tier
+	}
+	for ; tier == tierExact || tier == tierBegins && s.begins(); tier++ {
+		found, cut, err := s.inTier(tier, ids, after, s.limit+1-len(hits))
 		if err != nil {
 			return nil, false, err
 		}
-		hits, more := s.page(hits)
-		return hits, more, nil
+		hits = append(hits, found...)
+		if cut || len(hits) > s.limit {
+			return hits[:min(len(hits), s.limit)], true, nil
+		}
+		after = nil
 	}
-	return s.many(after)
+	return hits, false, nil
 }
 
 // probe reads which records have the words, and whether it read them all.
@@ -234,18 +247,11 @@ func (s *searching) probe(exact bool) (ids []any, all bool, err error) {
 
 // among reads those of the records that the call is about, and puts those behind a
 // spot in order.
-func (s *searching) among(ids []any, after *spot, exact bool) ([]hit, error) {
+func (s *searching) among(ids []any, after *spot) ([]hit, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	columns := s.access.columns()
-	if len(ids) > s.core.bounds.whole {
-		columns = []int{s.byName["id"].col, s.byName["updated"].col}
-		for _, f := range s.fields {
-			columns = append(columns, f.col)
-		}
-	}
-	recs, err := s.read(ids, columns)
+	recs, err := s.read(&storage.Query{Unordered: true, Limit: len(ids), Where: storage.And{oneOf(ids), s.where}})
 	if err != nil {
 		return nil, err
 	}
@@ -254,11 +260,11 @@ func (s *searching) among(ids []any, after *spot, exact bool) ([]hit, error) {
 		if !s.holds(r) {
 			continue
 		}
-		h := hit{rec: r, spot: spotOf(r, tierExact), part: len(ids) > s.core.bounds.whole}
-		if !exact && !s.exact(r) {
-			h.tier = tierBegins
+		tier := tierExact
+		if !s.exact(r) {
+			tier = tierBegins
 		}
-		if after == nil || h.compare(after) > 0 {
+		if h := hitOf(r, tier); after == nil || h.compare(after) > 0 {
 			hits = append(hits, h)
 		}
 	}
@@ -266,109 +272,71 @@ func (s *searching) among(ids []any, after *spot, exact bool) ([]hit, error) {
 	return hits, nil
 }
 
-// read reads records by their ids, in whatever order.
-func (s *searching) read(ids []any, columns []int) (recs []*rec, err error) {
-	err = s.core.session(s.ctx).Read(s.ctx, s.sc.Tenant, &storage.Query{
-		Table: s.table, Columns: columns, Unordered: true, Limit: storage.MaxPage,
-		Where: storage.And{storage.In{Field: storage.F("id"), Values: ids}, s.where},
-	}, func() storage.Row {
+func oneOf(ids []any) storage.Expr { return storage.In{Field: storage.F("id"), Values: ids} }
+
+// read reads records.
+func (s *searching) read(q *storage.Query) (recs []*rec, err error) {
+	q.Table, q.Columns = s.table, s.access.columns()
+	err = s.core.session(s.ctx).Read(s.ctx, s.sc.Tenant, q, func() storage.Row {
 		recs = append(recs, s.newRec())
 		return recs[len(recs)-1]
 	})
 	return recs, err
 }
 
-// whole reads the records of a page of which only a part was read.
-func (s *searching) whole(hits []hit) ([]hit, error) {
-	var ids []any
-	for i := range hits {
-		if hits[i].part {
-			ids = append(ids, uuid.UUID(hits[i].id))
-		}
+// tierOf is the condition that a record is of a tier; ids are those with the words, if
+// they are all known.
+func (s *searching) tierOf(tier int, ids []any) (storage.Expr, error) {
+	exact := s.having(s.words(true, false))
+	switch {
+	case ids != nil && !s.begins():
+		return oneOf(ids), nil
+	case ids != nil && tier == tierExact:
+		return storage.And{oneOf(ids), exact}, nil
+	case ids != nil:
+		return storage.And{oneOf(ids), storage.Not{Expr: exact}}, nil
+	case tier == tierBegins:
+		return s.having(s.words(false, false), storage.Not{Expr: s.words(true, false)}), nil
+	case !s.begins():
+		return exact, nil
 	}
-	if len(ids) == 0 {
-		return hits, nil
+	// The whole word may be rare where its letters are not.
+	whole, all, err := s.probe(true)
+	if all {
+		return oneOf(whole), err
 	}
-	recs, err := s.read(ids, s.access.columns())
-	byID := make(map[ID]*rec, len(recs))
-	for _, r := range recs {
-		byID[r.meta().ID] = r
-	}
-	for i := range hits {
-		if hits[i].part {
-			hits[i].rec = byID[hits[i].id]
-		}
-	}
-	return slices.DeleteFunc(hits, func(h hit) bool { return h.rec == nil }), err // which are gone by now
+	return exact, err
 }
 
-// page is the first page of hits.
-func (s *searching) page(hits []hit) ([]hit, bool) {
-	return hits[:min(len(hits), s.limit)], len(hits) > s.limit
-}
-
-// many finds in the order wanted, tier by tier.
-func (s *searching) many(after *spot) ([]hit, bool, error) {
-	var hits []hit
-	tier := tierExact
-	if after != nil {
-		tier = after.tier
+// having is the condition that a record has words.
+func (s *searching) having(words ...storage.Expr) storage.Expr {
+	return storage.Exists{
+		Rel:   storage.Rel{Table: searchTable, Column: "record_id", Key: "id"},
+		Where: append(storage.And{s.ofKind()}, words...),
 	}
-	for ; tier <= tierBegins && len(hits) <= s.limit; tier++ {
-		if tier == tierBegins && !s.begins() {
-			break
-		}
-		found, cut, err := s.inTier(tier, after, s.limit+1-len(hits))
-		if err != nil {
-			return nil, false, err
-		}
-		if hits = append(hits, found...); cut {
-			return hits, true, nil
-		}
-		after = nil
-	}
-	hits, more := s.page(hits)
-	return hits, more, nil
 }
 
 // inTier finds the records of a tier, at most n of them. It reports that it gave up
 // before it had so many.
-func (s *searching) inTier(tier int, after *spot, n int) ([]hit, bool, error) {
-	if tier == tierExact && s.begins() { // the whole word may be rare where its letters are not
-		ids, all, err := s.probe(true)
-		if err != nil {
-			return nil, false, err
-		}
-		if all {
-			hits, err := s.among(ids, after, true)
-			return hits[:min(len(hits), n)], false, err
-		}
+func (s *searching) inTier(tier int, ids []any, after *spot, n int) ([]hit, bool, error) {
+	in, err := s.tierOf(tier, ids)
+	if err != nil {
+		return nil, false, err
 	}
-	has := storage.And{s.ofKind(), s.words(tier == tierExact, false)}
-	if tier == tierBegins {
-		has = append(has, storage.Not{Expr: s.words(true, false)})
-	}
-	q := &storage.Query{
-		Table: s.table, Columns: s.access.columns(), Order: []storage.Order{{Field: storage.F("updated"), Desc: true}},
-		Where: storage.And{s.where, storage.Exists{Rel: storage.Rel{Table: searchTable, Column: "record_id", Key: "id"}, Where: has}},
-	}
+	q := &storage.Query{Order: []storage.Order{{Field: storage.F("updated"), Desc: true}}, Where: storage.And{s.where, in}}
 	if after != nil {
 		q.After = []any{after.updated, uuid.UUID(after.id)}
 	}
 	var hits []hit
 	for range maxRounds {
-		var recs []*rec
 		q.Limit = n - len(hits)
-		err := s.core.session(s.ctx).Read(s.ctx, s.sc.Tenant, q, func() storage.Row {
-			recs = append(recs, s.newRec())
-			return recs[len(recs)-1]
-		})
+		recs, err := s.read(q)
 		if err != nil {
 			return nil, false, err
 		}
 		for _, r := range recs {
 			if s.holds(r) {
-				hits = append(hits, hit{rec: r, spot: spotOf(r, tier)})
+				hits = append(hits, hitOf(r, tier))
 			}
 		}
 		if len(recs) < q.Limit || len(hits) == n {
@@ -384,9 +352,9 @@ func (s *searching) inTier(tier int, after *spot, n int) ([]hit, bool, error) {
 // a run of characters though they have each two of them.
 const maxRounds = 100
 
-func spotOf(r *rec, tier int) spot {
+func hitOf(r *rec, tier int) hit {
 	m := r.meta()
-	return spot{tier, m.Updated, m.ID}
+	return hit{r, spot{tier, m.Updated, m.ID}}
 }
 
 // holds reports whether the fields hold the runs that are looked for.

@@ -27,18 +27,27 @@ func firstWords(e storage.Expr) *storage.Words {
 
 // fromRows appends what a read is from. A database whose index of words is a table
 // begins with that one: a cross join is SQLite's for "in this order". The rows come
-// one by one, so that a limit ends it.
+// one by one, so that a limit ends it. Of others the planner must not see that there
+// is an index for the rest: it thinks little of what it costs to ask a row for words.
 func (b *builder) fromRows(q *storage.Query) *builder {
-	if b.d.WordIndex() && firstWords(q.Where) != nil {
+	w := firstWords(q.Where)
+	switch {
+	case w == nil:
+	case b.d.WordIndex():
 		b.s(b.wordTable(q.Table), " AS w CROSS JOIN ")
+	default:
+		b.begun = &w.All[0]
+		b.s("(SELECT * FROM ").from(q.Table, "i").s(" WHERE ").found("i", w).s(b.d.NoJoin(), ") AS t")
+		return b
 	}
 	return b.from(q.Table, "t")
 }
 
 // begin appends the tenant, and what a read begins with.
 func (b *builder) begin(q *storage.Query) {
-	b.begun, b.keys = nil, nil
+	b.keys = nil
 	if b.d.WordIndex() {
+		b.begun = nil
 		if w := firstWords(q.Where); w != nil {
 			b.begun = &w.All[0]
 			b.s(b.wordTable(q.Table), " MATCH ").bind(storage.Text, b.d.WordQuery(w.All)).s(` AND t."row" = w.rowid AND `).ofTenant("t")
@@ -59,9 +68,9 @@ func (b *builder) begin(q *storage.Query) {
 	})
 }
 
-// firstKeys is the list of keys that an unordered read is about.
+// firstKeys is the list of keys that a read is about.
 func firstKeys(q *storage.Query) *storage.In {
-	if !q.Unordered || len(q.Table.Key) != 1 {
+	if len(q.Table.Key) != 1 {
 		return nil
 	}
 	var find func(e storage.Expr) *storage.In
@@ -102,7 +111,7 @@ func (b *builder) words(alias string, e storage.Words, not bool) {
 		b.s("NOT ")
 	}
 	if e.First && !b.d.WordIndex() {
-		b.s("(").column(alias, e.Field.Name).s("::tsvector @@ ").bind(storage.Text, b.d.WordQuery(e.All)).s("::tsquery)")
+		b.found(alias, &e)
 		return
 	}
 	// Of a row at hand the text is the quickest to ask. A planner that made a join of
@@ -127,6 +136,11 @@ func (b *builder) words(alias string, e storage.Words, not bool) {
 		b.s(")")
 	}
 	b.s(")")
+}
+
+// found appends a condition on words as the database's own index serves it.
+func (b *builder) found(alias string, w *storage.Words) *builder {
+	return b.s("(").column(alias, w.Field.Name).s("::tsvector @@ ").bind(storage.Text, b.d.WordQuery(w.All)).s("::tsquery)")
 }
 
 // execWithWords runs the statement of a change, and what keeps the index of words of
