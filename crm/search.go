@@ -192,7 +192,7 @@ type searchBounds struct {
 	whole int // records that are put in order here
 }
 
-func defaultSearchBounds() searchBounds { return searchBounds{few: 5000, whole: 200} }
+func defaultSearchBounds() searchBounds { return searchBounds{few: 2000, whole: 200} }
 
 // find returns the records behind a spot, a page of them, and whether there are more.
 func (s *searching) find(after *spot) ([]hit, bool, error) {
@@ -287,25 +287,34 @@ func (s *searching) read(q *storage.Query) (recs []*rec, err error) {
 // tierOf is the condition that a record is of a tier; ids are those with the words, if
 // they are all known.
 func (s *searching) tierOf(tier int, ids []any) (storage.Expr, error) {
-	exact := s.having(s.words(true, false))
-	switch {
-	case ids != nil && !s.begins():
-		return oneOf(ids), nil
-	case ids != nil && tier == tierExact:
-		return storage.And{oneOf(ids), exact}, nil
-	case ids != nil:
-		return storage.And{oneOf(ids), storage.Not{Expr: exact}}, nil
-	case tier == tierBegins:
-		return s.having(s.words(false, false), storage.Not{Expr: s.words(true, false)}), nil
-	case !s.begins():
-		return exact, nil
+	if !s.begins() {
+		if ids != nil {
+			return oneOf(ids), nil
+		}
+		return s.having(s.words(true, false)), nil
 	}
 	// The whole word may be rare where its letters are not.
 	whole, all, err := s.probe(true)
-	if all {
-		return oneOf(whole), err
+	switch {
+	case err != nil:
+		return nil, err
+	case tier == tierExact && all:
+		return oneOf(whole), nil
+	case tier == tierExact:
+		return s.having(s.words(true, false)), nil
+	case ids != nil:
+		return oneOf(without(ids, whole)), nil
 	}
-	return exact, err
+	return s.having(s.words(false, false), storage.Not{Expr: s.words(true, false)}), nil
+}
+
+// without are the ids that are not among others.
+func without(ids, others []any) []any {
+	known := make(map[any]bool, len(others))
+	for _, id := range others {
+		known[id] = true
+	}
+	return slices.DeleteFunc(slices.Clone(ids), func(id any) bool { return known[id] })
 }
 
 // having is the condition that a record has words.
