@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -46,14 +45,14 @@ type population struct {
 }
 
 func newPopulation(seed uint64) *population {
-	return &population{rand.New(rand.NewPCG(seed, 1)), scripts()} //nolint:gosec // no secret
+	return &population{rand.New(rand.NewPCG(seed, 1)), scripts()}
 }
 
 func one[T any](g *population, list []T) T { return list[g.IntN(len(list))] }
 
 func (g *population) id(n int) (id crm.ID) {
 	binary.BigEndian.PutUint64(id[:], g.Uint64())
-	binary.BigEndian.PutUint64(id[8:], uint64(n)) //nolint:gosec // from 0
+	binary.BigEndian.PutUint64(id[8:], uint64(n))
 	return id
 }
 
@@ -145,6 +144,7 @@ func (m *inMemory) tier(query string) int {
 func expected(all []*inMemory, query string, keep func(*inMemory) bool) []crm.ID {
 	type found struct {
 		*inMemory
+
 		tier int
 	}
 	var list []found
@@ -244,7 +244,7 @@ func TestSearchInEveryScript(t *testing.T) {
 			}
 			want := expected(all, text, keep)
 			const most = 300
-			require.Equal(t, want[:min(most, len(want))], p.first(t, ctx, g, text, most, opts...), fmt.Sprintf("%q, bounds %v", text, b))
+			require.Equal(t, want[:min(most, len(want))], p.first(t, ctx, g, text, most, opts...), "%q, bounds %v", text, b)
 		}
 		if size <= 10_000 {
 			p.sound(t)

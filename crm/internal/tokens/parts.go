@@ -12,43 +12,44 @@ func parts(text string) iter.Seq[part] {
 	return func(yield func(part) bool) {
 		before, checked := ' ', 0 // up to checked it is known that there is no address
 		for at := 0; at < len(text); {
+			var p part
 			if at >= checked && !isWord(before) {
-				chunk := text[at:]
-				if n := strings.IndexFunc(chunk, endsAddress); n >= 0 {
-					chunk = chunk[:n]
-				}
-				checked = at + len(chunk)
-				if a := strings.Trim(chunk, ".-_'"); strings.ContainsRune(a, '@') && strings.Trim(a, "@") != "" {
-					if !yield(part{address, a}) {
-						return
-					}
-					at, before = checked, ' '
-					continue
-				}
+				p, checked = addressAt(text, at)
 			}
 			r, n := utf8.DecodeRuneInString(text[at:])
-			if (r == '+' || r == '(' || isDigit(r)) && !isWord(before) {
-				if end := phoneEnd(text[at:]); end > 0 {
-					if !yield(part{phone, text[at : at+end]}) {
-						return
-					}
-					at, before = at+end, '0'
-					continue
-				}
+			switch {
+			case p.kind == address:
+				n, r = checked-at, ' '
+			case !isWord(before) && startsPhone(r) && phoneEnd(text[at:]) > 0:
+				n = phoneEnd(text[at:])
+				p, r = part{phone, text[at : at+n]}, '0'
+			case isWord(r) || isUnspaced(r):
+				p = next(text[at:])
+				n = len(p.text)
+				r, _ = utf8.DecodeLastRuneInString(p.text)
 			}
-			if !isWord(r) && !isUnspaced(r) {
-				at, before = at+n, r
-				continue
-			}
-			p := next(text[at:])
-			if !yield(p) {
+			if p.kind != 0 && !yield(p) {
 				return
 			}
-			at += len(p.text)
-			before, _ = utf8.DecodeLastRuneInString(p.text)
+			at, before = at+n, r
 		}
 	}
 }
+
+// addressAt returns the address that may begin at a place of a text, and up to where
+// it looked.
+func addressAt(text string, at int) (part, int) {
+	chunk := text[at:]
+	if n := strings.IndexFunc(chunk, endsAddress); n >= 0 {
+		chunk = chunk[:n]
+	}
+	if a := strings.Trim(chunk, ".-_'"); strings.Contains(a, "@") && strings.Trim(a, "@") != "" {
+		return part{address, a}, at + len(chunk)
+	}
+	return part{}, at + len(chunk)
+}
+
+func startsPhone(r rune) bool { return r == '+' || r == '(' || isDigit(r) }
 
 // simple goes through a text of words and runs alone.
 func simple(text string) iter.Seq[part] {

@@ -189,14 +189,14 @@ const minPrefix = 2
 func Parse(folded string) Query {
 	var q Query
 	seen := map[string]bool{}
-	add := func(any ...string) {
-		for i := range any {
-			any[i] = Cut(any[i])
+	add := func(ways ...string) {
+		for i := range ways {
+			ways[i] = Cut(ways[i])
 		}
-		any = slices.Compact(any)
-		if key := strings.Join(any, " "); !seen[key] {
+		ways = slices.Compact(ways)
+		if key := strings.Join(ways, " "); !seen[key] {
 			seen[key] = true
-			q.Terms = append(q.Terms, Term{Any: any})
+			q.Terms = append(q.Terms, Term{Any: ways})
 		}
 	}
 	begins := false // the last term may be a beginning

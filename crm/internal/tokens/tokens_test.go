@@ -56,7 +56,7 @@ func TestParse(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                "",
 		"ada lov":         "ada lov*",
-		"ada ada":         "ada",
+		"ada bee ada":     "ada bee",
 		"a":               "a",
 		"ada b":           "ada b",
 		"o'brien":         "obrien*",
@@ -139,7 +139,6 @@ func TestATextIsFoundByItself(t *testing.T) {
 		}
 		q := tokens.Parse(text)
 		require.Equal(t, len(words) == 0, len(q.Terms) == 0, "%q", text)
-		q.Runs = nil // of the text without its marks
 		for _, term := range q.Terms {
 			require.True(t, slices.ContainsFunc(term.Any, func(w string) bool { return seen[w] }), "%q of %q in %q", term.Any, text, words)
 		}
