@@ -58,9 +58,10 @@ func (w *crmWorld) contacts(ctx context.Context) (int, error) {
 		}
 	}
 	if s, ok := w.base.(*crmBySQLite); ok {
+		text := `SELECT ` + contactColumns + ` FROM hand_contact AS h CROSS JOIN crm_contact AS c ON c.rowid = h.rowid
+			WHERE hand_contact MATCH ? AND c.tenant = ?` + contactOrder + strconv.Itoa(pageSize+1)
 		var err error
-		if s.searchWords, err = w.db.PrepareContext(ctx, `SELECT `+contactColumns+` FROM hand_contact AS h CROSS JOIN crm_contact AS c ON c.rowid = h.rowid
-			WHERE hand_contact MATCH ? AND c.tenant = ?`+contactOrder+strconv.Itoa(pageSize+1)); err != nil {
+		if s.searchWords, err = w.db.PrepareContext(ctx, text); err != nil {
 			return 0, err
 		}
 	}
