@@ -81,14 +81,14 @@ test: ## All tests; EMBEDCRM_FULL=1 for the whole matrix
 	TZ=America/New_York go test -race -short -shuffle=on -timeout 40m ./...
 	# What follows runs without the race detector, under which SQLite in Go is ten times slower.
 	[ -n "$(QUICK)" ] || go test -shuffle=on -timeout 20m ./storage/...
-	cd internal/dbtest && go test -shuffle=on -timeout 40m $(QUICK) ./...
+	cd internal/dbtest && go test -tags sqlite_fts5 -shuffle=on -timeout 40m $(QUICK) ./...
 	cd examples && go test -shuffle=on -timeout 10m $(QUICK) ./...
 
 .PHONY: soak
 soak: ## All tests, COUNT times over, for what fails once in a while, and the long counts of the random ones
 	EMBEDCRM_SOAK=1 go test -timeout 2h ./crm/internal/filter
 	EMBEDCRM_SOAK=1 go test -timeout 2h -run '^TestKilled$$' ./crm
-	@$(call each,go test -race -shuffle=on -count=$(COUNT) -timeout 12h ./...)
+	@$(call each,go test -tags sqlite_fts5 -race -shuffle=on -count=$(COUNT) -timeout 12h ./...)
 
 .PHONY: bench
 bench: ## Our operations beside hand-written SQL; BENCH='-rows 1000000 -run get' passes flags

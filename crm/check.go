@@ -186,6 +186,12 @@ func (ch *checker) record(r *stored) error {
 	if err == nil && what != "" {
 		ch.addf(r.o, r.meta().ID, "%s", what)
 	}
+	if err == nil {
+		what, err = ch.core.checkWords(ch.ctx, ch.s, ch.tenant, r.rec)
+	}
+	if err == nil && what != "" {
+		ch.addf(r.o, r.meta().ID, "%s", what)
+	}
 	return err
 }
 

@@ -37,6 +37,11 @@ type Config struct {
 	Poll time.Duration
 	// Workers is how many goroutines [Core.Run] and [Core.Start] work in; 0 is 2.
 	Workers int
+	// Readings returns further words by which a text is found: how it is read in
+	// another script, as crm/pinyin does for Chinese. It must return the same for the
+	// same text; after it was changed, [Core.Reindex] makes it hold for the records
+	// there are. Nil is none.
+	Readings func(text string) []string
 }
 
 func (c Config) withDefaults() Config {
@@ -95,6 +100,7 @@ type Core struct {
 	seeds   []func(context.Context) error
 	sealed  atomic.Bool
 	rights  rightsCache
+	bounds  searchBounds
 }
 
 //go:embed migrations
@@ -113,6 +119,7 @@ func New(store storage.Store, cfg Config) (*Core, error) {
 		store:   store,
 		cfg:     cfg.withDefaults(),
 		objects: map[string]*object{},
+		bounds:  defaultSearchBounds(),
 		lines:   []storage.Line{{Name: "crm", Files: files}},
 	}
 	c.wake = make(chan struct{}, 1)
@@ -214,7 +221,7 @@ func (c *Core) Tables() ([]*storage.Table, error) {
 	tables := []*storage.Table{
 		tenantTable, eventTable, outboxTable, refTable, indexTable,
 		logTable, headTable, subscriptionTable, heldTable,
-		jobTable, scheduleTable,
+		jobTable, scheduleTable, searchTable,
 	}
 	for _, o := range c.order {
 		tables = append(tables, o.table)

@@ -28,13 +28,39 @@ func (l *listing) cursor(tn *tenant, values []any) (string, error) {
 	for i, v := range values {
 		texts[i] = cursorValue(v)
 	}
-	aead, err := tn.aead()
+	return tn.seal(l.bound(), texts)
+}
+
+// seal makes a cursor of the values of a position.
+func (t *tenant) seal(bound []byte, texts []json.RawMessage) (string, error) {
+	aead, err := t.aead()
 	if err != nil {
 		return "", err
 	}
 	nonce := make([]byte, aead.NonceSize())
 	_, _ = rand.Read(nonce) // never fails
-	return base64.RawURLEncoding.EncodeToString(aead.Seal(nonce, nonce, canonical(texts), l.bound())), nil
+	return base64.RawURLEncoding.EncodeToString(aead.Seal(nonce, nonce, canonical(texts), bound)), nil
+}
+
+// open returns the values of a position that seal made a cursor of.
+func (t *tenant) open(bound []byte, cursor string) ([]json.RawMessage, error) {
+	if len(cursor) > maxCursor {
+		return nil, errCursor
+	}
+	aead, err := t.aead()
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || len(sealed) < aead.NonceSize() {
+		return nil, errCursor
+	}
+	open, err := aead.Open(nil, sealed[:aead.NonceSize()], sealed[aead.NonceSize():], bound)
+	var texts []json.RawMessage
+	if err != nil || json.Unmarshal(open, &texts) != nil {
+		return nil, errCursor
+	}
+	return texts, nil
 }
 
 // position opens the caller's cursor; nil is the beginning.
@@ -42,20 +68,11 @@ func (l *listing) position(tn *tenant) ([]any, error) {
 	if l.after == "" {
 		return nil, nil
 	}
-	if len(l.after) > maxCursor {
-		return nil, errCursor
-	}
-	aead, err := tn.aead()
+	texts, err := tn.open(l.bound(), l.after)
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := base64.RawURLEncoding.DecodeString(l.after)
-	if err != nil || len(sealed) < aead.NonceSize() {
-		return nil, errCursor
-	}
-	open, err := aead.Open(nil, sealed[:aead.NonceSize()], sealed[aead.NonceSize():], l.bound())
-	var texts []json.RawMessage
-	if err != nil || json.Unmarshal(open, &texts) != nil || len(texts) != len(l.terms)+1 {
+	if len(texts) != len(l.terms)+1 {
 		return nil, errCursor
 	}
 	values := make([]any, len(texts))

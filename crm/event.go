@@ -203,6 +203,9 @@ func (w *writer) rows(part []*change) (rows []storage.Change, of []int) {
 	for i, c := range part {
 		add(i, w.core.indexRows(w, c)...)
 	}
+	for i, c := range part {
+		add(i, w.searchRows(c)...)
+	}
 	return rows, of
 }
 
@@ -219,7 +222,7 @@ func (w *writer) recordRow(c *change) storage.Change {
 
 // group returns as many of the changes as surely fit into one write.
 func (w *writer) group(changes []*change) []*change {
-	rows, each := 0, 3+w.custom.most()
+	rows, each := 0, 4+w.custom.most() // record, event, outbox, words
 	for i, c := range changes {
 		rows += each + len(c.either().meta().Refs)
 		if c.before != nil {

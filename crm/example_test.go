@@ -20,9 +20,9 @@ import (
 type Boat struct {
 	crm.Record
 
-	Name  string    `crm:"required,max=100,unique,sort" json:"name"`
-	Berth string    `crm:"max=10"                       json:"berth,omitempty"`
-	State string    `crm:"guarded,enum=in|out"          json:"state"`
+	Name  string    `crm:"required,max=100,unique,sort,search" json:"name"`
+	Berth string    `crm:"max=10,search"                       json:"berth,omitempty"`
+	State string    `crm:"guarded,enum=in|out"                 json:"state"`
 	Worth crm.Money `json:"worth"`
 }
 
@@ -391,4 +391,5 @@ func ExampleCore_Check() {
 	// Output:
 	// [] <nil>
 	// name_sort does not fit name
+	// the words it is found by do not fit its fields: call Reindex
 }

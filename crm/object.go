@@ -23,6 +23,7 @@ type object struct {
 	deep         []int            // the columns whose values a copy of the struct would share
 	recordAt     uintptr          // where Record lies in the struct
 
+	searched   []*field             // found by
 	references []*field             // that lead from here to other records
 	relations  map[string]*relation // that lead here, by name
 

@@ -92,6 +92,14 @@ func plan(o *object, t reflect.Type) error {
 			}
 		}
 	}
+	for _, f := range o.fields {
+		if f.search {
+			o.searched = append(o.searched, f)
+		}
+	}
+	if len(o.searched) > maxSearched {
+		return fmt.Errorf("%s has %d fields marked search, and %d are allowed", t, len(o.searched), maxSearched)
+	}
 	o.table = &storage.Table{Name: o.name, Key: []string{"id"}, Version: "version", Columns: cols}
 	return o.table.Check()
 }

@@ -131,6 +131,11 @@ func (m *maker) sameAsMissing(ctx context.Context, t *testing.T, k crm.AnyKindOf
 	require.NoError(t, err)
 	require.False(t, listed)
 	require.Zero(t, counted)
+	for _, name := range k.Searched() {
+		found, err := k.Search(ctx, crm.FieldOf(before, name).String())
+		require.NoError(t, err)
+		require.NotContains(t, found, id, "%s by %s", k.Name(), name)
+	}
 	after, err := k.Get(m.sys, id)
 	require.NoError(t, err)
 	require.Equal(t, before, after)
@@ -214,6 +219,10 @@ func TestNoVerbShowsAHiddenField(t *testing.T) {
 			require.NoError(t, err)
 			for _, e := range events {
 				require.Empty(t, e.Changes)
+			}
+			if len(k.Searched()) > 0 {
+				_, err := k.Search(ctx, "x")
+				require.ErrorIs(t, err, crm.ErrForbidden)
 			}
 			for _, name := range k.Fields() {
 				what := k.Name() + "." + name

@@ -20,7 +20,7 @@ import (
 //	unique       no two living records have the same value
 //	fold         compared without regard to case and accents as fold(field)
 //	sort         lists are sorted by it at any size: there is an index
-//	search       found by its words
+//	search       found by its words, see Collection.Search
 //	personal     says something about a person
 //	json         kept as JSON, and not compared
 type tags struct {

@@ -493,7 +493,7 @@ func (r *refusal) explain(ctx context.Context) error {
 		return at(i, of, w.refTaken(ctx, c, r.err))
 	case known.Table == indexTable.Name:
 		return w.customTaken(ctx, r.part, i)
-	case known.Field == "id", known.Table == eventTable.Name && c.before == nil: // its history is there
+	case known.Field == "id", c.before == nil && (known.Table == eventTable.Name || known.Table == searchTable.Name): // its history is there
 		return at(i, of, &ConflictError{Field: "id", Holder: c.after.meta().ID, Reason: "a record with this id exists"})
 	}
 	col := w.table.Index(known.Field)

@@ -79,7 +79,32 @@ type (
 		Op    Op
 		N     int64
 	}
+	// Words holds when the table's Words column has, for each list of All, at least
+	// one of its words. The column's text is words of the characters a to z and 0 to 9
+	// with one space between, in any order. First is a hint, and changes nothing else:
+	// as a part of a Query's Where, or of an And in it, it says that it is well to begin
+	// with the rows that an index of words finds. It costs what visiting the words'
+	// entries in that index does, which all tenants share: a word that begins with
+	// something of the tenant's keeps it from visiting another's.
+	//
+	// A table of words needs in SQLite a column row INTEGER PRIMARY KEY that no Table
+	// lists, beside a unique index on the key, and an FTS5 table of its name and
+	// "_words", with external content: fts5(words, content='crm_x', content_rowid='row',
+	// tokenize='ascii', detail='none', columnsize=0). In Postgres it needs a GIN index
+	// on (words::tsvector).
+	Words struct {
+		Field Field
+		All   [][]Word
+		First bool
+	}
 )
+
+// Word is a word that [Words] looks for: itself, or with Prefix all that begin with
+// it.
+type Word struct {
+	Text   string
+	Prefix bool
+}
 
 func (And) expr()      {}
 func (Or) expr()       {}
@@ -92,6 +117,7 @@ func (Prefix) expr()   {}
 func (Has) expr()      {}
 func (Exists) expr()   {}
 func (Count) expr()    {}
+func (Words) expr()    {}
 
 // Field names a value of a row: a column, a column of the row it refers to, or a
 // member of a JSON column.
@@ -260,6 +286,8 @@ func checkExpr(t *Table, e Expr, depth int, nodes *int) error {
 			return Invalid(t.Name, "", "the comparison is none of =, <, <=, >, >=")
 		}
 		return related(e.Rel, e.Where)
+	case Words:
+		return checkWords(t, e)
 	}
 	return Invalid(t.Name, "", "a condition holds %T, which is none of the package's", e)
 }

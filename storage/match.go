@@ -81,6 +81,9 @@ func Match(e Expr, row Source) bool {
 			}
 		}
 		return e.Op.holds(cmp.Compare(n, e.N))
+	case Words:
+		s, ok := row.Value(e.Field).(string)
+		return ok && e.matches(s)
 	}
 	return false
 }

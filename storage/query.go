@@ -15,6 +15,10 @@ type Query struct {
 	After []any
 	// Limit is the most rows to return, 1 to MaxPage.
 	Limit int
+	// Unordered asks for rows as they are found, so that the read ends with Limit of
+	// them and sorts nothing: which they are when there are more is not said. Order
+	// and After are empty then.
+	Unordered bool
 	// Columns are the indexes of the columns wanted; nil is all. Only their Dest
 	// is used.
 	Columns []int
@@ -47,6 +51,9 @@ func (q *Query) Check() error {
 	}
 	if q.Limit < 1 || q.Limit > MaxPage {
 		return Invalid(t.Name, "", "a read asks for 1 to %d rows, not %d", MaxPage, q.Limit)
+	}
+	if q.Unordered && (len(q.Order) > 0 || q.After != nil) {
+		return Invalid(t.Name, "", "an unordered read has neither order nor position")
 	}
 	if len(q.Order) > MaxOrder {
 		return Invalid(t.Name, "", "an order has at most %d terms, not %d", MaxOrder, len(q.Order))

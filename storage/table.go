@@ -30,6 +30,8 @@ const (
 	MaxOrder   = 8        // terms of an order
 	MaxBounds  = 10_000   // bucket boundaries of one Group
 	MaxGroups  = 10_000   // rows an Aggregate may answer
+	MaxWords   = 2_000    // words of one Words
+	MaxWord    = 200      // bytes of a word looked for
 )
 
 // Kind is what a column holds. Each has one Go type, which [Row.Value] returns
@@ -74,6 +76,10 @@ type Table struct {
 	// Columns are the table's columns in the order of [Row] indexes, without the
 	// tenant.
 	Columns []Column
+	// Words names the Text column of a ledger that an index finds by its words: see
+	// the condition [Words], which says how the text is written, and what the table's
+	// migration makes. Empty: there is none.
+	Words string
 
 	// checked is 1 once Check has passed, so that it costs nothing afterwards. It is
 	// no atomic.Uint32, which would forbid to copy a Table.
@@ -143,6 +149,11 @@ func (t *Table) check() error {
 	if t.Version != "" {
 		if i := t.Index(t.Version); i < 0 || t.Columns[i].Kind != Int || t.Columns[i].Null {
 			return Invalid(t.Name, t.Version, "the version column must be listed, an int and never absent")
+		}
+	}
+	if t.Words != "" {
+		if i := t.Index(t.Words); i < 0 || t.Columns[i].Kind != Text || t.Columns[i].Null || t.Version != "" || len(t.Key) == 0 {
+			return Invalid(t.Name, t.Words, "the column of words must be listed, text and never absent, and the table a ledger with a key")
 		}
 	}
 	return nil

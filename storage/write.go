@@ -19,6 +19,8 @@ const (
 	Delete
 	// Clear removes from a ledger every row that satisfies Where.
 	Clear
+	// Put adds Row to a ledger, in the place of the row with its key if there is one.
+	Put
 )
 
 // Change is one step of a [Session.Write].
@@ -44,10 +46,12 @@ func (c *Change) Check() error {
 		return err
 	}
 	switch {
-	case c.Action < Insert || c.Action > Clear:
+	case c.Action < Insert || c.Action > Put:
 		return Invalid(t.Name, "", "the change has no action")
 	case c.Action == Clear && t.Version != "":
 		return Invalid(t.Name, "", "only a ledger is cleared: records are deleted one by one, each at its version")
+	case c.Action == Put && (t.Version != "" || len(t.Key) == 0):
+		return Invalid(t.Name, "", "only into a ledger with a key rows are put: records are updated at a version")
 	case c.Action == Clear && c.Row != nil, c.Action != Clear && c.Row == nil:
 		return Invalid(t.Name, "", "a change has a row, and Clear has none")
 	case c.Action == Clear:
@@ -96,6 +100,9 @@ func (e *Expansion) Check() error {
 	}
 	if e.Into.Version != "" {
 		return Invalid(e.Into.Name, "", "only a ledger is expanded into: records are written one by one")
+	}
+	if e.Into.Words != "" {
+		return Invalid(e.Into.Name, e.Into.Words, "a ledger with an index of words is not expanded into")
 	}
 	if err := e.From.Check(); err != nil {
 		return err

@@ -68,6 +68,7 @@ type crmCore struct {
 	*crm.Core
 
 	customers *crm.Kind[buyer]
+	contacts  *crm.Kind[contact]
 	clock     *movedClock
 }
 
@@ -88,6 +89,9 @@ func newCRM(ctx context.Context, store storage.Store) (*crmCore, error) {
 	}
 	c.AddLine(storage.Line{Name: "bench", Files: files, Needs: map[string]int{"crm": 1}})
 	if c.customers, err = crm.Define(c.Core, crm.Object[buyer]{Name: "customer"}); err != nil {
+		return nil, err
+	}
+	if c.contacts, err = crm.Define(c.Core, crm.Object[contact]{Name: "contact"}); err != nil {
 		return nil, err
 	}
 	return c, c.Migrate(ctx)

@@ -21,6 +21,8 @@ type crmSide interface {
 	count(ctx context.Context, tenant, stage string, score int64) (int64, error)
 	// numbered returns how many customers have a number in their promoted field.
 	numbered(ctx context.Context, tenant string, number int64) (int64, error)
+	// search returns a page of contacts that are found by a text.
+	search(ctx context.Context, tenant, text string) ([]contact, error)
 	// create adds a customer.
 	create(ctx context.Context, tenant string, b buyer) (buyer, error)
 	// createAll adds customers, all or none.
@@ -52,6 +54,7 @@ func crmOperations(w *crmWorld) []crmOperation {
 	return []crmOperation{
 		{"crm get", crmGet}, {"crm list page 1", crmList}, {fmt.Sprintf("crm list page %d", w.farthest()), crmListFar},
 		{"crm list by team", crmTeam}, {"crm count", crmCount}, {"crm count by custom field", crmNumbered},
+		{"crm search rare", crmSearch(rareWord, namesakes)}, {"crm search common", crmSearch(commonWord, pageSize)},
 		{"crm create", crmCreate}, {"crm create with reference", crmCreateReferring}, {"crm update", crmUpdate},
 		{"crm upsert", crmUpsert}, {"crm delete", crmRemove}, {"crm bulk create", crmCreateAll},
 	}

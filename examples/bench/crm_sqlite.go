@@ -25,6 +25,7 @@ type crmBySQLite struct {
 	selectByEmail, selectReferrer                    *sql.Stmt
 	insertCustomer, updateCustomer, deleteCustomer   *sql.Stmt
 	insertEvent, insertMessage, insertIndex          *sql.Stmt
+	searchWords                                      *sql.Stmt // once there are contacts
 }
 
 var _ crmSide = &crmBySQLite{}
@@ -121,12 +122,12 @@ func (s *crmBySQLite) page(rows *sql.Rows, err error) ([]buyer, error) {
 	return readPage(rows, err, s.scan)
 }
 
-func readPage(rows *sql.Rows, err error, scan func(interface{ Scan(dest ...any) error }) (buyer, error)) ([]buyer, error) {
+func readPage[T any](rows *sql.Rows, err error, scan func(interface{ Scan(dest ...any) error }) (T, error)) ([]T, error) {
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close() //nolint:errcheck // rows.Err says what went wrong
-	list := make([]buyer, 0, pageSize+1)
+	list := make([]T, 0, pageSize+1)
 	for rows.Next() {
 		b, err := scan(rows)
 		if err != nil {

@@ -30,6 +30,8 @@ type crmWorld struct {
 	rows   []knownBuyer
 	first  map[string]int // where a tenant's rows begin
 	far    position       // where the far page begins, once it was found
+
+	searched bool // there are contacts
 }
 
 // knownBuyer is a customer in the database.

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,6 +33,7 @@ func (dialect) Find() string                   { return "strpos" }
 func (dialect) Lock() string                   { return " FOR UPDATE" }
 func (dialect) Share() string                  { return " FOR KEY SHARE" }
 func (dialect) NoJoin() string                 { return " OFFSET 0" }
+func (dialect) WordIndex() bool                { return false }
 func (dialect) Sum(x string) string            { return "sum(" + x + ")::bigint" }
 func (dialect) Prepared() bool                 { return false }
 func (d dialect) Mode() any                    { return d.mode }
@@ -190,6 +192,28 @@ func (d dialect) Bucket(f engine.Fragments, operand func(), k storage.Kind, boun
 	f.SQL(", ")
 	f.Array(d, k, bounds)
 	f.SQL(")::bigint")
+}
+
+// WordQuery is a tsquery as text.
+func (dialect) WordQuery(all [][]storage.Word) string {
+	var b strings.Builder
+	for i, list := range all {
+		if i > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteByte('(')
+		for j, w := range list {
+			if j > 0 {
+				b.WriteByte('|')
+			}
+			b.WriteString(w.Text)
+			if w.Prefix {
+				b.WriteString(":*")
+			}
+		}
+		b.WriteByte(')')
+	}
+	return b.String()
 }
 
 // Alive runs a statement, which an aborted transaction refuses.

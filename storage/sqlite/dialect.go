@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,6 +30,7 @@ func (dialect) Nulls(bool) string            { return "" } // NULL is lowest by 
 func (dialect) Lock() string                 { return "" } // a writing transaction is alone
 func (dialect) Share() string                { return "" }
 func (dialect) NoJoin() string               { return "" }
+func (dialect) WordIndex() bool              { return true }
 func (dialect) Prepared() bool               { return true }
 func (dialect) Mode() any                    { return nil }
 func (dialect) SingleWriter() bool           { return true }
@@ -186,6 +188,42 @@ func (dialect) Bucket(f engine.Fragments, operand func(), k storage.Kind, bounds
 	}
 	search(0, len(bounds))
 	f.SQL(" END")
+}
+
+var _ engine.KeyFinder = dialect{}
+
+// Keys compares tenant and key as one: the tenant alone would let SQLite, which knows
+// nothing of how many rows there are, take any index that begins with it.
+func (dialect) Keys(b []byte, key string, k storage.Kind, tenant, list func([]byte) []byte) []byte {
+	value := "value"
+	if k == storage.ID {
+		value = "unhex(value)"
+	}
+	b = append(b, `(t."tenant", t."`+key+`") IN (SELECT `...)
+	b = append(append(append(tenant(b), ", "...), value...), " FROM json_each("...)
+	return append(list(b), "))"...)
+}
+
+// WordQuery is what FTS5 takes: a star is outside the quotes.
+func (dialect) WordQuery(all [][]storage.Word) string {
+	var b strings.Builder
+	for i, list := range all {
+		if i > 0 {
+			b.WriteString(" AND ")
+		}
+		b.WriteByte('(')
+		for j, w := range list {
+			if j > 0 {
+				b.WriteString(" OR ")
+			}
+			b.WriteString(`"` + w.Text + `"`)
+			if w.Prefix {
+				b.WriteByte('*')
+			}
+		}
+		b.WriteByte(')')
+	}
+	return b.String()
 }
 
 // Alive asks for a transaction: it is refused where one stands.

@@ -69,6 +69,8 @@ func (dialect) Classify(err error) engine.Fault {
 		switch msg := err.Error(); {
 		case strings.Contains(msg, "no such table"), strings.Contains(msg, "no such column"), strings.Contains(msg, "has no column"):
 			return engine.Fault{Kind: storage.ErrVersion, Reason: "the tables are not there or not of this version: call Migrate"}
+		case strings.Contains(msg, "no such module: fts5"):
+			return engine.Fault{Kind: storage.ErrInvalid, Reason: "the driver is built without FTS5, which searches words: build github.com/mattn/go-sqlite3 with -tags sqlite_fts5"}
 		case strings.Contains(msg, "integer overflow"):
 			return engine.Fault{Kind: storage.ErrOverflow}
 		}

@@ -106,6 +106,72 @@ CREATE INDEX crm_label_text ON crm_label (tenant, text, task_id);`)}))
 	require.Contains(t, whole, "(tenant=? AND id=?)")
 }
 
+// TestWordsAreFoundByTheirIndex asks SQLite how it finds rows by their words: it
+// begins with the index of words, one by one, and sorts nothing.
+func TestWordsAreFoundByTheirIndex(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	seen := &recorder{}
+	db := sql.OpenDB(seen.connector(sqlite.DSN(filepath.Join(t.TempDir(), "a.db"))))
+	t.Cleanup(func() { _ = db.Close() })
+	store, err := sqlite.New(db)
+	require.NoError(t, err)
+	require.NoError(t, store.Migrate(ctx, storage.Line{Name: "t", Files: files(`
+CREATE TABLE crm_task (tenant TEXT NOT NULL, id BLOB NOT NULL, updated INTEGER NOT NULL, PRIMARY KEY (tenant, id));
+CREATE INDEX crm_task_updated ON crm_task (tenant, updated, id);
+CREATE TABLE crm_term ("row" INTEGER PRIMARY KEY, tenant TEXT NOT NULL, task_id BLOB NOT NULL, words TEXT NOT NULL, UNIQUE (tenant, task_id));
+CREATE VIRTUAL TABLE crm_term_words USING fts5(words, content='crm_term', content_rowid='row', tokenize='ascii', detail='none', columnsize=0);`)}))
+	task := &storage.Table{Name: "task", Key: []string{"id"}, Columns: []storage.Column{{Name: "id", Kind: storage.ID}, {Name: "updated", Kind: storage.Time}}}
+	term := &storage.Table{Name: "term", Key: []string{"task_id"}, Words: "words", Columns: []storage.Column{
+		{Name: "task_id", Kind: storage.ID}, {Name: "words", Kind: storage.Text},
+	}}
+	plan := func(q *storage.Query) string {
+		t.Helper()
+		require.NoError(t, store.Read(ctx, "acme", q, func() storage.Row { return make(storage.Values, 2) }))
+		rows, err := db.QueryContext(ctx, "EXPLAIN QUERY PLAN "+seen.last(), seen.args()...)
+		require.NoError(t, err)
+		defer rows.Close() //nolint:errcheck // rows.Err says what went wrong
+		var plan []string
+		for rows.Next() {
+			var id, parent, unused int
+			var detail string
+			require.NoError(t, rows.Scan(&id, &parent, &unused, &detail))
+			plan = append(plan, detail)
+		}
+		require.NoError(t, rows.Err())
+		return strings.Join(plan, "\n")
+	}
+	words := storage.Words{Field: storage.F("words"), All: [][]storage.Word{{{Text: "a"}}}}
+	first := words
+	first.First = true
+	found := plan(&storage.Query{Table: term, Columns: []int{0}, Where: storage.And{first}, Limit: 10, Unordered: true})
+	require.Regexp(t, `^SCAN w VIRTUAL TABLE.*\nSEARCH t USING INTEGER PRIMARY KEY`, found)
+	require.NotContains(t, found, "TEMP B-TREE")
+
+	// The rows of a few keys are found by these, though another index has their tenant.
+	found = plan(&storage.Query{Table: task, Where: storage.In{Field: storage.F("id"), Values: []any{uuid.UUID{1}}}, Limit: 10, Unordered: true})
+	require.Contains(t, found, "(tenant=? AND id=?)")
+
+	// Of rows in the order wanted each is asked for its words.
+	found = plan(&storage.Query{Table: task, Order: []storage.Order{{Field: storage.F("updated"), Desc: true}}, Limit: 10, Where: storage.Exists{
+		Rel: storage.Rel{Table: term, Column: "task_id", Key: "id"}, Where: words,
+	}})
+	require.Contains(t, found, "crm_task_updated (tenant=?)")
+	require.Contains(t, found, "(tenant=? AND task_id=?)")
+	require.NotContains(t, found, "TEMP B-TREE")
+
+	// Whatever was written, the index is what the table is.
+	row := func(n byte, words string) storage.Values { return storage.Values{uuid.UUID{n}, words} }
+	require.NoError(t, store.Write(ctx, "acme", []storage.Change{
+		{Action: storage.Insert, Table: term, Row: row(1, "a b")}, {Action: storage.Insert, Table: term, Row: row(2, "b")},
+		{Action: storage.Put, Table: term, Row: row(1, "c")}, {Action: storage.Put, Table: term, Row: row(3, "c d")},
+		{Action: storage.Update, Table: term, Row: row(2, "e")}, {Action: storage.Delete, Table: term, Row: row(3, "")},
+	}))
+	require.NoError(t, store.Write(ctx, "acme", []storage.Change{{Action: storage.Clear, Table: term, Where: first}}))
+	_, err = db.ExecContext(ctx, "INSERT INTO crm_term_words (crm_term_words, rank) VALUES ('integrity-check', 1)")
+	require.NoError(t, err)
+}
+
 // recorder is modernc's driver with an ear: it remembers the last read prepared and
 // its arguments.
 type recorder struct {

@@ -6,8 +6,9 @@
 //
 // The package imports no driver. It works with modernc.org/sqlite (no cgo,
 // registered as "sqlite") and github.com/mattn/go-sqlite3 (registered as
-// "sqlite3"); import one of them, and never open a file with both in one process:
-// POSIX drops the locks of the one when the other closes the file.
+// "sqlite3", and built with -tags sqlite_fts5, for the CRM searches words by FTS5);
+// import one of them, and never open a file with both in one process: POSIX drops
+// the locks of the one when the other closes the file.
 //
 // The CRM's tables begin with crm_. A commit survives a killed process, and with
 // Durable a power failure; see [Options].

@@ -106,6 +106,7 @@ func groups() []group {
 		{"Query", true, queryTests()},
 		{"Aggregate", true, aggregateTests()},
 		{"Write", true, writeTests()},
+		{"Words", true, wordTests()},
 		{"Expand", true, expandTests()},
 		{"Claim", false, claimTests()},
 		{"Transactions", false, transactionTests()},

@@ -27,10 +27,20 @@ type tables struct {
 	mark     *storage.Table // a ledger about notes
 	queue    *storage.Table // work under a lease
 	registry *storage.Table // one row a tenant
+	term     *storage.Table // a ledger of words about notes
 }
 
 func newTables() *tables {
-	return &tables{author: authorTable(), note: noteTable(), mark: markTable(), queue: queueTable(), registry: registryTable()}
+	return &tables{author: authorTable(), note: noteTable(), mark: markTable(), queue: queueTable(), registry: registryTable(), term: termTable()}
+}
+
+func termTable() *storage.Table {
+	return &storage.Table{Name: "term", Key: []string{"kind", "note_id"}, Words: "words", Columns: []storage.Column{
+		{Name: "note_id", Kind: storage.ID},
+		{Name: "kind", Kind: storage.Text},
+		{Name: "words", Kind: storage.Text},
+		{Name: "n", Kind: storage.Int, Null: true},
+	}}
 }
 
 func authorTable() *storage.Table {

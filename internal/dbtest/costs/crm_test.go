@@ -180,6 +180,12 @@ var crmOperations = []operation{
 	crmOperation("count by custom field", 50, func(ctx context.Context, w *crmWork, _ int) (func(int) error, error) {
 		return func(int) error { return w.count(ctx, "custom.number == $1", 3) }, nil
 	}),
+	crmOperation("search", 20, func(ctx context.Context, w *crmWork, _ int) (func(int) error, error) {
+		return func(int) error { // of the kernel's own kind that is searched
+			page, err := w.core.Members.Search(ctx, clerk[:4])
+			return missed(err, len(page.Items), 1)
+		}, nil
+	}),
 	crmOperation("create", 50, func(ctx context.Context, w *crmWork, n int) (func(int) error, error) {
 		return w.creates(ctx, w.newCustomers(n)), nil
 	}),

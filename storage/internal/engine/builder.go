@@ -15,7 +15,11 @@ type builder struct {
 	b      []byte
 	args   []any
 	alias  int
-	joins  int // EXISTS written so far
+	joins  int             // EXISTS written so far
+	begun  *[]storage.Word // of the Words that the statement begins with
+	keys   *any            // of the In that it begins with
+
+	rowwise bool // a condition was written that is for a row at hand
 
 	again bool // the text stands already, and arguments alone are taken
 }

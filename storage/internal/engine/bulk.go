@@ -25,7 +25,7 @@ const (
 
 // together reports whether changes can be one statement: one change of any row,
 // then inserts elsewhere. Parts of one statement do not see each other, so no
-// table that the first changes may come again.
+// table that the first changes may come again, nor one into which a row is put.
 func together(changes []storage.Change) bool {
 	first := &changes[0]
 	if len(changes) < 2 || len(changes) > maxTogether || first.Action == storage.Clear {
@@ -33,11 +33,24 @@ func together(changes []storage.Change) bool {
 	}
 	for i := range changes[1:] {
 		c := &changes[1+i]
-		if c.Action != storage.Insert || first.Action != storage.Insert && c.Table.Name == first.Table.Name {
+		switch {
+		case c.Action != storage.Insert && c.Action != storage.Put, first.Action != storage.Insert && c.Table.Name == first.Table.Name:
+			return false
+		case c.Action == storage.Put && ofTable(changes, c.Table.Name) > 1:
 			return false
 		}
 	}
 	return true
+}
+
+// ofTable is how many of the changes are about a table.
+func ofTable(changes []storage.Change, name string) (n int) {
+	for i := range changes {
+		if changes[i].Table.Name == name {
+			n++
+		}
+	}
+	return n
 }
 
 // writeTogether runs changes that are one statement. What follows an update is
@@ -254,6 +267,9 @@ func (s *session) writeRun(ctx context.Context, tenant string, changes []storage
 	switch c.Action {
 	case storage.Insert:
 		b.insertAll(d, changes)
+	case storage.Put:
+		b.insertAll(d, changes)
+		b.orReplace(c.Table)
 	case storage.Update:
 		b.updateAll(d, changes)
 	default:

@@ -45,6 +45,11 @@ type Dialect interface {
 	// Bucket appends the number of bounds that are not greater than the value that
 	// operand appends; NULL when it is NULL.
 	Bucket(f Fragments, operand func(), k storage.Kind, bounds []any)
+	// WordIndex reports whether an index of words is a table beside, which the engine
+	// writes and begins a search with; if not, the database does both by itself.
+	WordIndex() bool
+	// WordQuery is what a search of that index, or of a column of words, is for.
+	WordQuery(all [][]storage.Word) string
 	// NoJoin ends a subquery of EXISTS so that the planner makes no join of it.
 	NoJoin() string
 	// Sum returns the sum of x as an int64 that fails past its range.
@@ -89,6 +94,15 @@ type Bulk interface {
 	Array(b []byte, n int, k storage.Kind) []byte
 	// Quotes reports whether an error quotes the values of a row.
 	Quotes(err error, tenant string, t *storage.Table, row storage.Row) bool
+}
+
+// KeyFinder is a Dialect whose planner has to be told to begin with keys that are
+// given, where another index has their tenant.
+type KeyFinder interface {
+	Dialect
+	// Keys appends that t's row is one of the tenant's with a key of a list; tenant and
+	// list append their arguments, the list that which BindList returns.
+	Keys(b []byte, key string, k storage.Kind, tenant, list func([]byte) []byte) []byte
 }
 
 // Copier is a Bulk that has a quicker way for many new rows of a table.

@@ -58,7 +58,7 @@ func (e *Engine) writeQuery(b *builder, q *storage.Query) error {
 // record does.
 func shapeOf(q *storage.Query) (shape, bool) {
 	all, ok := q.Where.(storage.And)
-	if !ok || len(q.Order) > 0 || q.After != nil || len(q.Also) > 0 {
+	if !ok || len(q.Order) > 0 || q.After != nil || q.Unordered || len(q.Also) > 0 {
 		return shape{}, false
 	}
 	key := append(make([]byte, 0, 128), flag(q.Lock), flag(q.Share), flag(q.Columns == nil))
@@ -122,7 +122,7 @@ func (b *builder) query(q *storage.Query) error {
 	}
 	if len(ranges) < 2 {
 		b.s("SELECT ").columns(q, "t", false)
-		b.s(" FROM ").from(q.Table, "t").s(" WHERE ")
+		b.s(" FROM ").fromRows(q).s(" WHERE ")
 		if len(ranges) == 1 {
 			if err := b.selection(q, &ranges[0]); err != nil {
 				return err
@@ -157,7 +157,7 @@ func (b *builder) query(q *storage.Query) error {
 		for j := range terms {
 			b.s(", ").operand("t", terms[j].field).s(" AS o", strconv.Itoa(j))
 		}
-		b.s(" FROM ").from(q.Table, "t").s(" WHERE ")
+		b.s(" FROM ").fromRows(q).s(" WHERE ")
 		if err := b.selection(q, &ranges[i]); err != nil {
 			return err
 		}
@@ -239,7 +239,7 @@ func querySink(q *storage.Query) *sink {
 // selection appends the tenant, the caller's condition as a group of its own,
 // and the range.
 func (b *builder) selection(q *storage.Query, r *keyRange) error {
-	b.ofTenant("t")
+	b.begin(q)
 	if q.Where != nil {
 		b.s(" AND ")
 		if err := b.where(q.Table, "t", q.Where, false); err != nil {
@@ -280,6 +280,9 @@ func (b *builder) terms(terms []term, operand func(i int)) {
 
 // orderTerms makes the order total: what the query asks for, then the key.
 func orderTerms(q *storage.Query) []term {
+	if q.Unordered {
+		return nil
+	}
 	terms := make([]term, 0, len(q.Order)+len(q.Table.Key))
 	seen := func(f storage.Field) bool {
 		for i := range terms {

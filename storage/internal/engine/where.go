@@ -33,6 +33,8 @@ func (b *builder) where(t *storage.Table, alias string, e storage.Expr, not bool
 			}
 		}
 		b.s(")", sign(e.Op, not)).bind(storage.Int, e.N)
+	case storage.Words:
+		b.words(alias, e, not)
 	case storage.Is:
 		if _, ok := e.Value.(storage.Field); ok {
 			return b.compareFields(alias, e, not)
@@ -42,6 +44,10 @@ func (b *builder) where(t *storage.Table, alias string, e storage.Expr, not bool
 			return nil
 		})
 	case storage.In:
+		if len(e.Values) > 0 && b.keys == &e.Values[0] {
+			b.s(constant(!not))
+			return nil
+		}
 		return b.leaf(t, alias, e.Field, not, func(x operand, k storage.Kind, not bool) error {
 			if not {
 				b.s("NOT ")
@@ -137,6 +143,8 @@ func (b *builder) exists(alias string, to *storage.Table, column, key string, no
 		b.s("NOT ")
 	}
 	r := b.next()
+	outside := b.rowwise
+	b.rowwise = false
 	b.s("EXISTS (SELECT 1 FROM ").from(to, r).s(" WHERE ").ofTenant(r).s(" AND ").
 		column(r, column).s(" = ").column(alias, key).s(" AND ")
 	if err := inner(r); err != nil {
@@ -144,9 +152,10 @@ func (b *builder) exists(alias string, to *storage.Table, column, key string, no
 	}
 	// A planner makes a join of each EXISTS, and the time to plan a join of many
 	// tables has no bound: past a handful they stay what they are.
-	if b.joins++; b.joins > maxJoins {
+	if b.joins++; b.joins > maxJoins || b.rowwise {
 		b.s(b.d.NoJoin())
 	}
+	b.rowwise = outside
 	b.s(")")
 	return nil
 }

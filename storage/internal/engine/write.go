@@ -221,7 +221,7 @@ func (s *session) writeEach(ctx context.Context, tenant string, changes []storag
 		if err := s.e.one(b, c, i > 0 && like(c, &changes[i-1])); err != nil {
 			return at(first+i, c, err)
 		}
-		n, err := s.exec(ctx, b)
+		n, err := s.execWithWords(ctx, tenant, c, b)
 		if err == nil && n == 0 && mustHit(c) {
 			err = s.missed(ctx, tenant, c)
 		}
@@ -281,7 +281,7 @@ func (b *builder) reset(again bool) {
 	if b.again = again; !again {
 		b.b = b.b[:0]
 	}
-	b.args, b.alias, b.joins = b.args[:0], 0, 0
+	b.args, b.alias, b.joins, b.begun, b.keys, b.rowwise = b.args[:0], 0, 0, nil, nil, false
 	if m := b.d.Mode(); m != nil {
 		b.args = append(b.args, m)
 	}
@@ -292,12 +292,15 @@ func (b *builder) reset(again bool) {
 func (b *builder) change(c *storage.Change, source string) error {
 	t := c.Table
 	switch c.Action {
-	case storage.Insert:
+	case storage.Insert, storage.Put:
 		b.insertInto(t)
 		if source == "" {
 			b.s(" VALUES (").row(c).s(")")
 		} else {
 			b.s(" SELECT ").row(c).s(" FROM ", source)
+		}
+		if c.Action == storage.Put {
+			b.orReplace(t)
 		}
 	case storage.Update:
 		b.s("UPDATE ", b.d.TableName(t.Name), " SET ")
@@ -345,6 +348,25 @@ func (b *builder) insertInto(t *storage.Table) *builder {
 		b.s(`, "`, t.Columns[i].Name, `"`)
 	}
 	return b.s(")")
+}
+
+// orReplace ends an insert that replaces the row with the key.
+func (b *builder) orReplace(t *storage.Table) {
+	b.s(` ON CONFLICT ("tenant"`)
+	for _, k := range t.Key {
+		b.s(`, "`, k, `"`)
+	}
+	b.s(") DO ")
+	word := "UPDATE SET "
+	for i := range t.Columns {
+		if name := t.Columns[i].Name; !slices.Contains(t.Key, name) {
+			b.s(word, `"`, name, `" = excluded."`, name, `"`)
+			word = ", "
+		}
+	}
+	if word != ", " { // the key is all there is
+		b.s("NOTHING")
+	}
 }
 
 // row appends the tenant and all values of a change's row.
