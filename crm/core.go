@@ -74,6 +74,9 @@ type Core struct {
 	// Fields are what tenants add to kinds of records, Rules what they ask of records.
 	Fields *Fields
 	Rules  *Collection[Rule]
+	// Processes are steps that records go through, Instances those that run.
+	Processes *Processes
+	Instances *Instances
 
 	store storage.Store
 	cfg   Config
@@ -116,6 +119,9 @@ func New(store storage.Store, cfg Config) (*Core, error) {
 		return nil, failed("new", "", ID{}, err)
 	}
 	if err := c.defineFields(); err != nil {
+		return nil, failed("new", "", ID{}, err)
+	}
+	if err := c.defineProcesses(); err != nil {
 		return nil, failed("new", "", ID{}, err)
 	}
 	return c, nil
@@ -196,7 +202,7 @@ func (c *Core) Tables() ([]*storage.Table, error) {
 	if err := c.ready(); err != nil {
 		return nil, failed("tables", "", ID{}, err)
 	}
-	tables := []*storage.Table{tenantTable, eventTable, outboxTable, refTable, indexTable}
+	tables := []*storage.Table{tenantTable, eventTable, outboxTable, refTable, indexTable, instanceTable, waitTable, visitTable}
 	for _, o := range c.order {
 		tables = append(tables, o.table)
 	}
