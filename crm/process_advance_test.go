@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -196,9 +197,11 @@ func whole(t require.TestingT, g *graph, st *state, left []visit) {
 		require.False(t, seen[tk.Visit])
 		seen[tk.Visit] = true
 		n := g.nodes[tk.Step]
-		require.Len(t, tk.In, len(n.forks), "at %s", tk.Step)
+		if n.Kind != StepEnd {
+			require.Len(t, tk.In, len(n.forks), "at %s", tk.Step)
+		}
 		for i, f := range tk.In {
-			require.Equal(t, n.forks[i], f.Fork)
+			require.True(t, n.Kind == StepEnd || n.forks[i] == f.Fork)
 			branches[f]++
 		}
 	}
@@ -280,12 +283,17 @@ func TestInterpreterWithAny(t *testing.T) {
 		p := b.process(b.seq(3))
 		for i := range p.Steps {
 			p.Steps[i].Any = p.Steps[i].Kind == StepJoin && rapid.Bool().Draw(t, "any")
+			if p.Steps[i].Kind == StepWait && rapid.IntRange(0, 9).Draw(t, "ends") == 0 {
+				p.Steps[i].Next = "end"
+			}
 		}
 		g, found := newGraph(p)
-		require.Empty(t, found)
+		if len(found) > 0 { // nothing leads to some step any more
+			t.Skip()
+		}
 		d := newDice(b)
 		left := drive(t, g, d, 3000)
-		require.Equal(t, "end", left[len(left)-1].Step)
+		require.True(t, slices.ContainsFunc(left, func(v visit) bool { return v.Step == "end" }))
 		for key, n := range d.done {
 			require.LessOrEqual(t, n, 1, key)
 		}

@@ -199,6 +199,10 @@ func (g *graph) place(all *faults) {
 		}
 		n.targets(func(field, to string) {
 			next := g.nodes[to]
+			if next.Kind == StepEnd { // it ends all branches, wherever it is come to from
+				seen[to] = true
+				return
+			}
 			if !seen[to] {
 				seen[to] = true
 				next.forks = within
