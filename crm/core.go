@@ -74,6 +74,8 @@ type Core struct {
 	// Fields are what tenants add to kinds of records, Rules what they ask of records.
 	Fields *Fields
 	Rules  *Collection[Rule]
+	// Subscriptions are the handlers of events.
+	Subscriptions *Subscriptions
 	// Processes are steps that records go through, Instances those that run.
 	Processes *Processes
 	Instances *Instances
@@ -121,6 +123,8 @@ func New(store storage.Store, cfg Config) (*Core, error) {
 	if err := c.defineFields(); err != nil {
 		return nil, failed("new", "", ID{}, err)
 	}
+	c.defineRelay()
+	c.defineSubscriptions()
 	if err := c.defineProcesses(); err != nil {
 		return nil, failed("new", "", ID{}, err)
 	}
@@ -169,6 +173,9 @@ func (c *Core) seal() ([]storage.Line, error) {
 		if err := c.resolve(); err != nil {
 			return nil, err
 		}
+		if err := c.resolveSubscriptions(); err != nil {
+			return nil, err
+		}
 		c.sealed.Store(true)
 	}
 	return c.lines, nil
@@ -202,7 +209,11 @@ func (c *Core) Tables() ([]*storage.Table, error) {
 	if err := c.ready(); err != nil {
 		return nil, failed("tables", "", ID{}, err)
 	}
-	tables := []*storage.Table{tenantTable, eventTable, outboxTable, refTable, indexTable, instanceTable, waitTable, visitTable}
+	tables := []*storage.Table{
+		tenantTable, eventTable, outboxTable, refTable, indexTable,
+		logTable, headTable, subscriptionTable, heldTable,
+		instanceTable, waitTable, visitTable,
+	}
 	for _, o := range c.order {
 		tables = append(tables, o.table)
 	}

@@ -3,12 +3,16 @@ package crm
 import (
 	"context"
 	"time"
+
+	"github.com/embedcrm/embedcrm/storage"
 )
 
 // Health is how the work in the background gets on.
 type Health struct {
 	// Queues are the kinds of work: "outbox" is events on their way into the log.
 	Queues []QueueHealth
+	// Parked is how many events are parked: see [Subscriptions].
+	Parked int64
 }
 
 // QueueHealth is how one kind of work gets on.
@@ -34,8 +38,46 @@ func (c *Core) Health(ctx context.Context) (Health, error) {
 		}
 		h.Queues = append(h.Queues, QueueHealth{q.name, lag})
 	}
+	var err error
+	if h.Parked, err = c.stopped(ctx, storage.Queue{Table: heldTable, Bucket: "bucket", Due: "parked"}, storage.Not{Expr: storage.Absent{Field: storage.F("parked")}}); err != nil {
+		return Health{}, failed("health", "", ID{}, err)
+	}
 	return h, nil
 }
+
+// stopped counts rows that wait for somebody: q is their table as a queue of what has
+// stopped, by which a tenant without any costs nothing.
+func (c *Core) stopped(ctx context.Context, q storage.Queue, where storage.Expr) (n int64, err error) {
+	buckets, err := c.store.Due(ctx, q, lastTime())
+	if err != nil || len(buckets) == 0 {
+		return 0, err
+	}
+	with := map[int64]bool{}
+	for _, bucket := range buckets {
+		with[bucket%Buckets] = true
+	}
+	for after := ""; ; {
+		tenants, err := c.Tenants.List(ctx, after, MaxPage)
+		if err != nil {
+			return 0, err
+		}
+		for _, after = range tenants {
+			if with[bucketOf(after)] {
+				more, err := count(ctx, c.store, after, q.Table, where)
+				if err != nil {
+					return 0, err
+				}
+				n += more
+			}
+		}
+		if len(tenants) < MaxPage {
+			return n, nil
+		}
+	}
+}
+
+// lastTime is the last that a store holds, whatever a clock says.
+func lastTime() time.Time { return time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC) }
 
 // lag finds how long the oldest row has been due: by doubling the time looked back
 // until nothing is that old, then by halves.

@@ -17,6 +17,7 @@ import (
 // subscribers are told.
 type Event struct {
 	ID      ID
+	Tenant  string
 	Object  string
 	Record  ID
 	Version int64  // of the record after it
@@ -109,16 +110,16 @@ func (r *reader) events(ctx context.Context, id ID, where storage.And, desc bool
 	}
 	events := make([]Event, len(rows))
 	for i, row := range rows {
-		events[i] = row.event()
+		events[i] = row.event(r.sc.Tenant)
 		events[i].Changes = slices.DeleteFunc(events[i].Changes, func(c FieldChange) bool { return r.access.readable(c.Field) != nil })
 	}
 	return events, nil
 }
 
 // event is a row as a user sees it.
-func (e *eventRow) event() Event {
+func (e *eventRow) event(tenant string) Event {
 	out := Event{
-		ID: ID(e.id), Object: e.object, Record: ID(e.record), Version: e.version, Name: e.name,
+		ID: ID(e.id), Tenant: tenant, Object: e.object, Record: ID(e.record), Version: e.version, Name: e.name,
 		Happened: e.happened, Recorded: e.recorded, Actor: e.actor, Cause: e.cause,
 	}
 	var changes map[string][2]json.RawMessage

@@ -102,7 +102,7 @@ func (c *Core) defineProcesses() error {
 	c.Instances = &Instances{core: c}
 	c.Fields.UsedBy(c.Processes.using)
 	c.addQueue(c.processQueue())
-	return nil
+	return c.On("*", "crm.process", c.processEvent)
 }
 
 func (c *Core) beforeProcess(ctx context.Context, w *Write[Process]) error {

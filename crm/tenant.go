@@ -114,7 +114,8 @@ func (ts *Tenants) ensure(ctx context.Context, key string) (*tenant, error) {
 	_, _ = rand.Read(secret) // never fails
 	made := &tenant{bucket: bucketOf(key), created: ts.core.now(), secret: secret}
 	err = ts.core.atomic(ctx, func(ctx context.Context) (err error) {
-		if err = ts.core.session(ctx).Write(ctx, key, []storage.Change{{Action: storage.Insert, Table: tenantTable, Row: made}}); err != nil {
+		rows := append([]storage.Change{{Action: storage.Insert, Table: tenantTable, Row: made}}, ts.core.firstSubscriptions(key)...)
+		if err = ts.core.session(ctx).Write(ctx, key, rows); err != nil {
 			return err
 		}
 		in := ts.core.tx(ctx)

@@ -52,7 +52,10 @@ func (c *Core) onBegin(fn func(context.Context) error) { c.begins = append(c.beg
 type background struct {
 	queues []*queue
 	begins []func(context.Context) error
-	wake   chan struct{} // holds one when there may be work
+
+	subscriptions []*subscription
+
+	wake chan struct{} // holds one when there may be work
 
 	mu    sync.Mutex // guards begun
 	begun bool
