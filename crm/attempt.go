@@ -126,7 +126,7 @@ func chained(kind string, id ID, cause string) string {
 
 // chain is the place of a cause in a chain: 0 if it is none the kernel gave.
 func chain(cause string) int {
-	if !strings.HasPrefix(cause, "event:") && !strings.HasPrefix(cause, "job:") {
+	if !strings.HasPrefix(cause, "event:") && !strings.HasPrefix(cause, "job:") && !strings.HasPrefix(cause, "process:") {
 		return 0
 	}
 	_, place, ok := strings.Cut(cause, "#")

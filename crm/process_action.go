@@ -8,7 +8,6 @@ import (
 	"maps"
 	"strings"
 
-	"github.com/google/uuid"
 )
 
 // ActionCall is one call of an action, by a step of an instance.
@@ -203,7 +202,8 @@ func (a *action) safely(ctx context.Context, call *ActionCall, args json.RawMess
 	return outcome, err
 }
 
-// because is what the history says of changes that a step makes.
-func because(ctx context.Context, tenant string, g *graph, id uuid.UUID) context.Context {
-	return Because(System(ctx, tenant), "process "+g.key+" "+id.String())
+// because is the context of a step's action: the tenant's own, which names the instance
+// as the cause of what is changed.
+func (st *state) because(ctx context.Context, tenant string, id ID) context.Context {
+	return Because(System(ctx, tenant), chained("process", id, st.Cause))
 }

@@ -260,8 +260,9 @@ func (p *pass) till(n *node) (time.Time, bool, error) {
 	return at, ok, err
 }
 
-// wake looks at a wait whose time has come.
+// wake looks at a wait whose time has come. What time sets off is no chain.
 func (p *pass) wake(t *token, n *node) error {
+	p.st.Cause = ""
 	switch {
 	case n.Kind != StepWait:
 		return fmt.Errorf("it waits at a step of kind %q", n.Kind)

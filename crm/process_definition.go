@@ -290,7 +290,8 @@ func (ps *Processes) withUse(ctx context.Context, tenant, use string, fail *erro
 }
 
 // Publish makes a draft what Start takes from now on, and retires the version that
-// was. What runs goes on as it began. It takes the right to update processes.
+// was. What runs goes on as it began. The draft is held once more against what there is
+// by now: fields, actions. It takes the right to update processes.
 func (ps *Processes) Publish(ctx context.Context, id ID) (Process, error) {
 	var made Process
 	err := ps.core.atomic(ctx, func(ctx context.Context) error {
@@ -318,9 +319,6 @@ func (ps *Processes) Publish(ctx context.Context, id ID) (Process, error) {
 			}
 		}
 		made, err = ps.kind.Do(ctx, id, "published", func(p *Process) error {
-			if _, err := ps.core.checkProcess(ctx, p); err != nil { // the program may have other actions by now
-				return err
-			}
 			p.State, p.Number = ProcessPublished, last+1
 			return nil
 		})

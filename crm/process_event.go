@@ -71,6 +71,9 @@ func (c *Core) hear(ctx context.Context, tenant string, w waitRow, e Event) erro
 		if t == nil || p.g.nodes[t.Step] == nil {
 			return false, nil
 		}
+		if sc, err := scopeOf(ctx); err == nil {
+			p.st.Cause = sc.cause // that of the delivery
+		}
 		changed, err := p.heard(t, p.g.nodes[t.Step], e.Name, e.Version)
 		if err != nil {
 			if stop, ok := asStopped(err); ok {

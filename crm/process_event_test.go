@@ -170,3 +170,33 @@ func TestEventsOfRecordsThatGo(t *testing.T) {
 		require.Equal(t, crm.InstanceWaiting, got.State)
 	})
 }
+
+// Two processes that set each other off come to an end: the event at the end of a
+// long chain is parked.
+func TestProcessesThatSetEachOtherOff(t *testing.T) {
+	processes(t, func(t *testing.T, w *works) {
+		ctx := as(t, "dana")
+		for _, key := range []string{"ping", "pong"} {
+			w.publish(t, ctx, crm.Process{Key: key, Steps: []crm.Step{
+				{Key: "rest", Kind: crm.StepWait, Event: "deal.updated", Next: "plus"},
+				{Key: "plus", Kind: crm.StepAction, Action: "score", Args: args(scoreArgs{1}), Outcomes: map[string]string{"high": "done"}, Next: "rest"},
+				{Key: "done", Kind: crm.StepEnd},
+			}})
+		}
+		d := w.deal(t, ctx)
+		for _, key := range []string{"ping", "pong"} {
+			_, err := w.Processes.Start(ctx, key, d.ID)
+			require.NoError(t, err)
+		}
+		w.run(t, 0)
+		_, err := w.deals.Update(ctx, d.ID, func(d *deal) error { d.Score++; return nil })
+		require.NoError(t, err)
+		w.run(t, 0)
+		d, err = w.deals.Get(ctx, d.ID)
+		require.NoError(t, err)
+		require.Less(t, d.Score, int64(100))
+		status, err := w.Subscriptions.List(crm.System(t.Context(), "acme"))
+		require.NoError(t, err)
+		require.Positive(t, status[0].Parked)
+	})
+}

@@ -191,13 +191,14 @@ func (c *Core) runOutside(ctx context.Context, tenant string, e errand) error {
 	var a *action
 	var call *ActionCall
 	var step *Step
+	within := ctx
 	err := c.changeInstance(ctx, tenant, ID(e.id), func(p *pass, in *instance) (bool, error) {
 		a = nil
 		t := e.token(p, tokenOutside)
 		if t == nil {
 			return false, nil
 		}
-		step = p.g.nodes[t.Step].Step
+		step, within = p.g.nodes[t.Step].Step, p.st.because(ctx, tenant, ID(e.id))
 		a, call = c.Processes.actions[step.Action], c.callOf(ctx, p.g, in, p.st, t)
 		if a != nil && a.effect == EffectAtMostOnce {
 			t.State, t.Due = tokenStarted, p.now.Add(outsideLease)
@@ -208,7 +209,7 @@ func (c *Core) runOutside(ctx context.Context, tenant string, e errand) error {
 	if err != nil || a == nil {
 		return err
 	}
-	outcome, failed := a.safely(Because(ctx, "process "+call.Process+" "+call.Instance.String()), call, step.Args)
+	outcome, failed := a.safely(within, call, step.Args)
 	_, panic := errors.AsType[*panicked](failed)
 	unknown := a.effect == EffectAtMostOnce && failed != nil && (panic || ctx.Err() != nil)
 	// That it is done is kept even if the host is ending.

@@ -91,6 +91,7 @@ func (ps *Processes) make(ctx context.Context, key string, record ID, opts start
 		return nil, &InvalidError{Faults: found}
 	}
 	st := begin(g, w.now, vars)
+	st.Cause = sc.cause
 	return &instance{
 		id: uuid.UUID(ps.core.ids.next(w.now)), version: 1, bucket: w.tenant.bucket, due: w.now, of: uuid.UUID(p.ID), process: p.Key, object: p.Object,
 		record: uuid.UUID(record), single: p.Single, state: string(InstanceRunning), starter: w.sc.actor(), started: w.now, updated: w.now,

@@ -13,6 +13,9 @@ type state struct {
 	Seq    int64                      `json:"seq"`
 	Tokens []*token                   `json:"tokens,omitempty"`
 	Vars   map[string]json.RawMessage `json:"vars,omitempty"`
+	// Cause is what it was started by, or by which it last went on, as the history says
+	// it: so a chain of events that set each other off has an end, also by way of here.
+	Cause string `json:"cause,omitempty"`
 	// Rounds is how often a wait for a callback was left, so that a token serves one
 	// round. Answers are those that came before their wait was reached, or waits go on.
 	Rounds  map[string]int64  `json:"rounds,omitempty"`

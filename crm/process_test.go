@@ -229,7 +229,7 @@ func TestProcessRuns(t *testing.T) {
 		require.EqualValues(t, 120, d.Score)
 		history, err := w.deals.History(ctx, d.ID)
 		require.NoError(t, err)
-		require.Equal(t, "process follow "+in.ID.String(), history.Items[0].Cause)
+		require.Equal(t, "process:"+in.ID.String(), history.Items[0].Cause)
 		require.Equal(t, "system", history.Items[0].Actor)
 	})
 }

@@ -254,7 +254,7 @@ func (s *scene) act(t *token, step *Step) (outcome string, err error) {
 		return "", errOutside
 	}
 	call := s.core.callOf(s.ctx, s.g, s.in, s.st, t)
-	err = s.core.atomic(because(s.ctx, s.tenant, s.g, s.in.id), func(ctx context.Context) error {
+	err = s.core.atomic(s.st.because(s.ctx, s.tenant, ID(s.in.id)), func(ctx context.Context) error {
 		outcome, err = a.safely(ctx, call, step.Args)
 		return err
 	})

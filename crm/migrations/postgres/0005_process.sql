@@ -45,8 +45,10 @@ CREATE TABLE {schema}.process_instance (
 CREATE INDEX process_instance_due ON {schema}.process_instance (bucket, tenant, due, id) WHERE due IS NOT NULL;
 CREATE UNIQUE INDEX process_instance_single ON {schema}.process_instance (tenant, process, record_id) WHERE single AND ended IS NULL;
 CREATE INDEX process_instance_record ON {schema}.process_instance (tenant, object, record_id, id);
+CREATE INDEX process_instance_object ON {schema}.process_instance (tenant, object, id);
+CREATE INDEX process_instance_process ON {schema}.process_instance (tenant, process, id);
 CREATE INDEX process_instance_state ON {schema}.process_instance (tenant, state, id);
-CREATE INDEX process_instance_process ON {schema}.process_instance (tenant, process, process_id, id) WHERE ended IS NULL;
+CREATE INDEX process_instance_version ON {schema}.process_instance (tenant, process, process_id, id) WHERE ended IS NULL;
 
 CREATE TABLE {schema}.process_wait (
 	tenant text COLLATE "C" NOT NULL,

@@ -45,8 +45,10 @@ CREATE TABLE crm_process_instance (
 CREATE INDEX crm_process_instance_due ON crm_process_instance (bucket, tenant, due, id) WHERE due IS NOT NULL;
 CREATE UNIQUE INDEX crm_process_instance_single ON crm_process_instance (tenant, process, record_id) WHERE single = 1 AND ended IS NULL;
 CREATE INDEX crm_process_instance_record ON crm_process_instance (tenant, object, record_id, id);
+CREATE INDEX crm_process_instance_object ON crm_process_instance (tenant, object, id);
+CREATE INDEX crm_process_instance_process ON crm_process_instance (tenant, process, id);
 CREATE INDEX crm_process_instance_state ON crm_process_instance (tenant, state, id);
-CREATE INDEX crm_process_instance_process ON crm_process_instance (tenant, process, process_id, id) WHERE ended IS NULL;
+CREATE INDEX crm_process_instance_version ON crm_process_instance (tenant, process, process_id, id) WHERE ended IS NULL;
 
 CREATE TABLE crm_process_wait (
 	tenant TEXT NOT NULL,
