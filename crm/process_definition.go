@@ -428,10 +428,14 @@ func (ps *Processes) graph(ctx context.Context, tenant string, id uuid.UUID, kee
 
 // stepField names a field of a step in an error.
 func stepField(i int, key, field string) string {
-	if key == "" {
-		return fmt.Sprintf("steps[%d].%s", i, field)
+	at := fmt.Sprintf("steps[%d]", i)
+	if key != "" {
+		at += " (" + clip(key) + ")"
 	}
-	return fmt.Sprintf("steps[%d] (%s).%s", i, clip(key), field)
+	if field != "" {
+		at += "." + field
+	}
+	return at
 }
 
 // ParseSteps reads steps from JSON, an array of objects as [Step] marshals. What a

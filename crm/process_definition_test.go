@@ -41,8 +41,8 @@ func TestProcessesThatAreRefused(t *testing.T) {
 
 			{`[]`, "steps: there are none"},
 			{`{}`, "array of steps"},
-			{`[{"key":"a","kind":"end","nxet":"b"}]`, `steps[0] (a).`},
-			{`[{"key":"a","kind":"end"} ,{"key":5}]`, `steps[1].`},
+			{`[{"key":"a","kind":"end","nxet":"b"}]`, `steps[0] (a): cannot be read`},
+			{`[{"key":"a","kind":"end"} ,{"key":5}]`, `steps[1]: cannot be read`},
 			{`[{"key":"A","kind":"end"}]`, "steps[0] (A).key"},
 			{`[{"key":"a","kind":"end"},{"key":"a","kind":"end"}]`, "another step has this key"},
 			{`[{"key":"a","kind":"stop"}]`, "steps[0] (a).kind"},
