@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"strings"
-
 )
 
 // ActionCall is one call of an action, by a step of an instance.
@@ -200,10 +199,4 @@ func (a *action) safely(ctx context.Context, call *ActionCall, args json.RawMess
 		err = Permanent(errors.New("the outcome is too long"))
 	}
 	return outcome, err
-}
-
-// because is the context of a step's action: the tenant's own, which names the instance
-// as the cause of what is changed.
-func (st *state) because(ctx context.Context, tenant string, id ID) context.Context {
-	return Because(System(ctx, tenant), chained("process", id, st.Cause))
 }

@@ -377,10 +377,10 @@ func (p *pass) by(from int, actor, reason string) {
 	}
 }
 
-// asStopped returns what ended a pass.
-func asStopped(err error) (error, bool) {
+// stoppedBy returns what ended a pass, or nil when err is about a step alone.
+func stoppedBy(err error) error {
 	if s, ok := errors.AsType[*stopped](err); ok {
-		return s.err, true
+		return s.err
 	}
-	return nil, false
+	return nil
 }

@@ -66,8 +66,7 @@ func (b *builder) seq(depth int) []block {
 
 // emit makes steps of a sequence that goes on to next, and returns the first's key.
 func (b *builder) emit(list []block, next string) string {
-	for i := len(list) - 1; i >= 0; i-- {
-		x := list[i]
+	for _, x := range slices.Backward(list) {
 		s := Step{Key: x.key, Kind: StepKind(x.kind), Next: next}
 		switch x.kind {
 		case "action":
@@ -122,8 +121,8 @@ type dice struct {
 func newDice(b *builder) *dice { return &dice{t: b.t, holds: b.holds, done: map[string]int{}} }
 
 func (d *dice) jitter(_ *token, delay time.Duration) time.Duration { return delay }
-func (d *dice) version() (int64, error)                           { return d.rev, nil }
-func (d *dice) instant(string) (time.Time, bool, error)           { return time.Time{}, false, nil }
+func (d *dice) version() (int64, error)                            { return d.rev, nil }
+func (d *dice) instant(string) (time.Time, bool, error)            { return time.Time{}, false, nil }
 
 // world is the dice as steps see them.
 type diceWorld struct{ *dice }
@@ -186,7 +185,7 @@ func drive(t *rapid.T, g *graph, d *dice, limit int) (left []visit) {
 
 // whole holds what is true of an instance at any moment.
 func whole(t require.TestingT, g *graph, st *state, left []visit) {
-	require.EqualValues(t, st.Seq-int64(len(st.Tokens)), len(left), "each visit is at hand or in the history")
+	require.Len(t, left, int(st.Seq)-len(st.Tokens), "each visit is at hand or in the history")
 	seen := map[int64]bool{}
 	for _, v := range left {
 		require.False(t, seen[v.Visit], "a visit is left once")

@@ -43,7 +43,7 @@ func (ch *checker) instance(in *instance) (int64, error) {
 	st, err := in.decode()
 	if err != nil {
 		ch.problemf(in.id, "its state cannot be read")
-		return 0, nil
+		return 0, nil //nolint:nilerr // that is what was found
 	}
 	of := func(t *storage.Table) (int64, error) {
 		return count(ch.ctx, ch.s, ch.tenant, t, storage.Is{Field: storage.F("instance_id"), Op: storage.Eq, Value: in.id})
@@ -73,7 +73,7 @@ func (ch *checker) instance(in *instance) (int64, error) {
 	switch waits := p.st.waits(p.g); {
 	case p.g.fault != nil:
 		ch.problemf(in.id, "its process cannot be run")
-		return noted, nil
+		return noted, nil //nolint:nilerr // that is what was found
 	case int64(len(waits)) != noted:
 		ch.problemf(in.id, "it waits for %d events, and %d are noted", len(waits), noted)
 	}

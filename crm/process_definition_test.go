@@ -22,11 +22,12 @@ func TestProcessesThatAreRefused(t *testing.T) {
 		for i := range many {
 			many[i] = fmt.Sprintf(`"b%d"`, i)
 		}
-		wide := `[{"key":"f","kind":"fork","branches":["g","x"],"join":"j"},{"key":"g","kind":"fork","branches":[` + strings.Join(many, ",") + `],"join":"k"},`
+		var branches strings.Builder
 		for i := range many {
-			wide += fmt.Sprintf(`{"key":"b%d","kind":"wait","for":"1h","next":"k"},`, i)
+			_, _ = fmt.Fprintf(&branches, `{"key":"b%d","kind":"wait","for":"1h","next":"k"},`, i)
 		}
-		wide += `{"key":"k","kind":"join","next":"j"},{"key":"x","kind":"wait","for":"1h","next":"j"},{"key":"j","kind":"join","next":"done"},` + end + `]`
+		wide := `[{"key":"f","kind":"fork","branches":["g","x"],"join":"j"},{"key":"g","kind":"fork","branches":[` + strings.Join(many, ",") + `],"join":"k"},` +
+			branches.String() + `{"key":"k","kind":"join","next":"j"},{"key":"x","kind":"wait","for":"1h","next":"j"},{"key":"j","kind":"join","next":"done"},` + end + `]`
 		for _, c := range []struct {
 			steps string
 			want  string // nothing: it is right

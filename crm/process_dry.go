@@ -37,7 +37,7 @@ type DryCondition struct {
 // and every field that conditions name.
 func (ps *Processes) DryRun(ctx context.Context, id, record ID) ([]DryStep, error) {
 	steps, err := ps.dryRun(ctx, id, record)
-	if stop, ok := asStopped(err); ok {
+	if stop := stoppedBy(err); stop != nil {
 		err = stop
 	}
 	return steps, failed("dry run", processKind, id, err)

@@ -76,7 +76,7 @@ func (c *Core) hear(ctx context.Context, tenant string, w waitRow, e Event) erro
 		}
 		changed, err := p.heard(t, p.g.nodes[t.Step], e.Name, e.Version)
 		if err != nil {
-			if stop, ok := asStopped(err); ok {
+			if stop := stoppedBy(err); stop != nil {
 				return false, stop
 			}
 			p.stick(t, err)

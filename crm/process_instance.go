@@ -81,8 +81,6 @@ type instance struct {
 	updated time.Time
 	ended   time.Time
 	body    json.RawMessage // a state
-
-	claimed int64 // the version it was claimed at
 }
 
 //nolint:gochecknoglobals // constants, which an adapter knows by their address

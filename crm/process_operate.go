@@ -178,7 +178,7 @@ func (p *pass) retried(t *token, actor, reason string) {
 func (is *Instances) Resolve(ctx context.Context, id ID, step string, done bool, outcome, reason string) error {
 	err := reasonFault(reason)
 	if err == nil {
-		err = is.operate(ctx, id, true, func(ctx context.Context, p *pass, in *instance) (bool, error) {
+		err = is.operate(ctx, id, true, func(ctx context.Context, p *pass, _ *instance) (bool, error) {
 			sc, err := scopeOf(ctx)
 			if err != nil {
 				return false, err

@@ -185,8 +185,8 @@ func (e errand) token(p *pass, states ...tokenState) *token {
 // runOutside does an errand. That it begins is committed first where it must not be
 // done twice; else only its lease is looked at.
 func (c *Core) runOutside(ctx context.Context, tenant string, e errand) error {
-	if !c.now().Before(e.until) || ctx.Err() != nil {
-		return nil // it is somebody else's by now
+	if !c.now().Before(e.until) || ctx.Err() != nil { // it is somebody else's by now, or will be
+		return ctx.Err()
 	}
 	var a *action
 	var call *ActionCall
@@ -210,8 +210,8 @@ func (c *Core) runOutside(ctx context.Context, tenant string, e errand) error {
 		return err
 	}
 	outcome, failed := a.safely(within, call, step.Args)
-	_, panic := errors.AsType[*panicked](failed)
-	unknown := a.effect == EffectAtMostOnce && failed != nil && (panic || ctx.Err() != nil)
+	_, broke := errors.AsType[*panicked](failed)
+	unknown := a.effect == EffectAtMostOnce && failed != nil && (broke || ctx.Err() != nil)
 	// That it is done is kept even if the host is ending.
 	return c.changeInstance(context.WithoutCancel(ctx), tenant, ID(e.id), func(p *pass, _ *instance) (bool, error) {
 		t := e.token(p, tokenOutside, tokenStarted, tokenUncertain)

@@ -1,6 +1,7 @@
 package crm
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"time"
@@ -159,4 +160,10 @@ func (s *state) waits(g *graph) map[int64]string {
 		all[t.Visit] = n.onEvents(g.object)
 	}
 	return all
+}
+
+// because is the context of a step's action: the tenant's own, which names the instance
+// as the cause of what is changed.
+func (s *state) because(ctx context.Context, tenant string, id ID) context.Context {
+	return Because(System(ctx, tenant), chained("process", id, s.Cause))
 }

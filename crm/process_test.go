@@ -187,7 +187,10 @@ func (w *works) path(tb testing.TB, ctx context.Context, id crm.ID) (path []stri
 }
 
 func args(v any) json.RawMessage {
-	raw, _ := json.Marshal(v)
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // the test gave what has no JSON
+	}
 	return raw
 }
 

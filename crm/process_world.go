@@ -323,12 +323,11 @@ func (s *fieldSet) empty() bool { return len(s.list) == 0 }
 
 // instantField finds a date or time of a record by its name in expressions.
 func (s *fieldSet) instantField(name string) (filter.Field, bool) {
-	f, ok := filter.Field{}, false
+	find := s.own(false).Field
 	if custom, is := strings.CutPrefix(name, "custom."); is {
-		f, ok = s.own(false).Custom(custom)
-	} else {
-		f, ok = s.own(false).Field(name)
+		find, name = s.own(false).Custom, custom
 	}
+	f, ok := find(name)
 	return f, ok && (f.Type == filter.Date || f.Type == filter.Time)
 }
 
