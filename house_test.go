@@ -47,7 +47,8 @@ var rooms = map[string]room{
 	"storage/postgres":    {inside: []string{"storage", "storage/internal"}, outside: []string{"github.com/google/uuid", "github.com/jackc/pgx/v5"}},
 	"storage/sqlite":      {inside: []string{"storage", "storage/internal"}, outside: []string{"github.com/google/uuid"}},
 
-	"crm":                 {inside: []string{"storage", "crm/internal/filter"}, outside: []string{"github.com/google/uuid", "golang.org/x/text"}},
+	"crm":                 {inside: []string{"storage", "crm/internal/cron", "crm/internal/filter"}, outside: []string{"github.com/google/uuid", "golang.org/x/text"}},
+	"crm/internal/cron":   {},
 	"crm/internal/filter": {inside: []string{"storage"}, outside: []string{"github.com/google/uuid", "github.com/expr-lang/expr"}},
 	"crm/crmtest":         {inside: []string{"crm", "storage", "storage/sqlite"}, outside: []string{"github.com/stretchr/testify", "modernc.org/sqlite"}},
 

@@ -114,35 +114,41 @@ func (c *Core) inside(ctx context.Context, what string, id ID, fn func(context.C
 // record, whose event's handler changed a record …
 const maxChain = 32
 
-// chained is the cause that what a handler does names: "event:ID" or "job:ID", with
-// its place in a chain of such.
+// chained is the cause that what a handler does names: "event:ID", "job:ID" or "process:ID", and
+// behind it how many events led here, each by the handler of the one before.
 func chained(kind string, id ID, cause string) string {
+	n := chain(cause)
+	if kind == "event" {
+		n++
+	}
 	text := kind + ":" + id.String()
-	if n := chain(cause) + 1; n > 1 {
+	if kind == "event" && n > 1 || kind != "event" && n > 0 {
 		text += "#" + strconv.Itoa(n)
 	}
 	return text
 }
 
-// chain is the place of a cause in a chain: 0 if it is none the kernel gave.
+// chain is how many events led to what names a cause; 0 for one the kernel did not
+// give.
 func chain(cause string) int {
-	if !strings.HasPrefix(cause, "event:") && !strings.HasPrefix(cause, "job:") && !strings.HasPrefix(cause, "process:") {
+	event := strings.HasPrefix(cause, "event:")
+	if !event && !strings.HasPrefix(cause, "job:") && !strings.HasPrefix(cause, "process:") {
 		return 0
 	}
-	_, place, ok := strings.Cut(cause, "#")
-	if !ok {
+	if _, place, ok := strings.Cut(cause, "#"); ok {
+		if n, err := strconv.Atoi(place); err == nil && n > 0 {
+			return n
+		}
+	}
+	if event {
 		return 1
 	}
-	n, err := strconv.Atoi(place)
-	if err != nil || n < 1 {
-		return 1
-	}
-	return n
+	return 0
 }
 
 // errChain is what becomes of an event at the end of a long chain.
 func errChain() error {
-	return Permanent(fmt.Errorf("a chain of %d events and jobs led here, each made by the handler of the one before: "+
+	return Permanent(fmt.Errorf("a chain of %d events led here, each made by the handler of the one before: "+
 		"look whether handlers set each other off, and retry it if they do not", maxChain))
 }
 

@@ -31,7 +31,8 @@ const maxProblems = 100
 // Check looks through everything stored, of all tenants, and returns what is not as
 // it must be, at most 100 problems: references to records that are gone, versions
 // missing in a history, derived columns and indexes that do not fit what they are
-// derived from, trees with circles. It reads one instant of the database, and takes
+// derived from, trees with circles, gaps in the log of events, events nobody would
+// deliver. It reads one instant of the database, and takes
 // as long as reading all of it does. It is the host's, and needs no scope.
 func (c *Core) Check(ctx context.Context) ([]Problem, error) {
 	if err := c.ready(); err != nil {
@@ -73,6 +74,9 @@ func (ch *checker) addf(o *object, id ID, format string, args ...any) {
 }
 
 func (ch *checker) tenantWhole() error {
+	if err := ch.work(); err != nil {
+		return err
+	}
 	for _, o := range ch.core.order {
 		for _, f := range o.references {
 			if err := ch.reference(o, f); err != nil {

@@ -76,6 +76,8 @@ type Core struct {
 	Rules  *Collection[Rule]
 	// Subscriptions are the handlers of events.
 	Subscriptions *Subscriptions
+	// Jobs is work done later.
+	Jobs *Jobs
 	// Processes are steps that records go through, Instances those that run.
 	Processes *Processes
 	Instances *Instances
@@ -125,6 +127,11 @@ func New(store storage.Store, cfg Config) (*Core, error) {
 	}
 	c.defineRelay()
 	c.defineSubscriptions()
+	c.defineJobs()
+	c.defineSchedules()
+	if err := c.defineBackfill(); err != nil {
+		return nil, failed("new", "", ID{}, err)
+	}
 	if err := c.defineProcesses(); err != nil {
 		return nil, failed("new", "", ID{}, err)
 	}
@@ -212,6 +219,7 @@ func (c *Core) Tables() ([]*storage.Table, error) {
 	tables := []*storage.Table{
 		tenantTable, eventTable, outboxTable, refTable, indexTable,
 		logTable, headTable, subscriptionTable, heldTable,
+		jobTable, scheduleTable,
 		instanceTable, waitTable, visitTable,
 	}
 	for _, o := range c.order {

@@ -37,7 +37,9 @@ func (r *backfillRow) Dest(i int) any { return [...]any{&r.field, &r.form, &r.af
 // a formula, and marks it ready. It takes the right to change the field. It works in
 // batches, each in a transaction of its own beside other writers; a call after one
 // that failed goes on where that ended, and one for a field that is ready does
-// nothing. A formula's new value is a change of the record, by the system.
+// nothing. A formula's new value is a change of the record, by the system. A host that
+// works in the background ([Core.Start], [Core.RunDue]) need not call it: the change
+// of the definition enqueues a job that does, of the kind crm.backfill.
 //
 // It is ErrConflict before all processes know of the change, that is for
 // [Config.RightsLag] after it, and when records have the same value of a unique

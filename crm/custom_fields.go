@@ -76,7 +76,7 @@ func (f *customField) copy(o *object) CustomField {
 
 // defineFields makes custom fields and rules kinds of records.
 func (c *Core) defineFields() error {
-	k, err := Define(c, Object[CustomField]{Name: "field", BeforeWrite: c.beforeField, AfterWrite: c.afterField})
+	k, err := Define(c, Object[CustomField]{Name: "field", BeforeWrite: c.beforeField, AfterWrite: c.fieldWritten})
 	if err != nil {
 		return err
 	}

@@ -47,8 +47,8 @@ func openYardWith(define func(*Yard)) (*Yard, context.Context, Boat) {
 	y.Boats = must(crm.Define(y.Core, crm.Object[Boat]{Name: "boat"}))
 	y.Visits = must(crm.Define(y.Core, crm.Object[Visit]{Name: "visit"}))
 	err := errors.Join(
-		crm.DefineAction(y.Core, "letter", crm.EffectIdempotent, y.letter),
-		crm.DefineAction(y.Core, "berth", crm.EffectInside, y.berth),
+		crm.DefineAction(y.Core, "letter", y.letter, crm.Idempotent()),
+		crm.DefineAction(y.Core, "berth", y.berth),
 	)
 	define(y)
 	ctx := context.Background()
@@ -302,9 +302,9 @@ func ExampleInstances_Retry() {
 // Of what must not be done twice, and ended nobody knows how, somebody finds out.
 func ExampleInstances_Resolve() {
 	y, ctx, argo := openYardWith(func(y *Yard) {
-		must(0, crm.DefineAction(y.Core, "charge", crm.EffectAtMostOnce, func(context.Context, *crm.ActionCall, struct{}) (string, error) {
+		must(0, crm.DefineAction(y.Core, "charge", func(context.Context, *crm.ActionCall, struct{}) (string, error) {
 			panic("the line broke")
-		}))
+		}, crm.AtMostOnce()))
 	})
 	y.publish(ctx, "fee", `[{"key": "fee", "kind": "action", "action": "charge", "next": "done"}, {"key": "done", "kind": "end"}]`)
 	in := must(y.Processes.Start(ctx, "fee", argo.ID))
@@ -353,11 +353,11 @@ func ExampleInstances_CallbackToken() {
 
 // links is a yard with an action that sends out a link for an answer.
 func links(y *Yard) {
-	must(0, crm.DefineAction(y.Core, "link", crm.EffectIdempotent, func(_ context.Context, call *crm.ActionCall, _ struct{}) (string, error) {
+	must(0, crm.DefineAction(y.Core, "link", func(_ context.Context, call *crm.ActionCall, _ struct{}) (string, error) {
 		token, err := call.CallbackToken("ask")
 		y.Links = append(y.Links, token)
 		return "", err
-	}))
+	}, crm.Idempotent()))
 }
 
 func ExampleActionCall_CallbackToken() {
@@ -378,14 +378,14 @@ func ExampleActionCall_CallbackToken() {
 func ExampleActionCall_Key() {
 	failed := ""
 	y, ctx, argo := openYardWith(func(y *Yard) {
-		must(0, crm.DefineAction(y.Core, "call", crm.EffectIdempotent, func(_ context.Context, call *crm.ActionCall, _ struct{}) (string, error) {
+		must(0, crm.DefineAction(y.Core, "call", func(_ context.Context, call *crm.ActionCall, _ struct{}) (string, error) {
 			if call.Attempt == 1 {
 				failed = call.Key()
 				return "", errors.New("busy")
 			}
 			fmt.Println(call.Key() == failed)
 			return "", nil
-		}))
+		}, crm.Idempotent()))
 	})
 	y.publish(ctx, "call", `[{"key": "call", "kind": "action", "action": "call", "next": "done"}, {"key": "done", "kind": "end"}]`)
 	must(y.Processes.Start(ctx, "call", argo.ID))
@@ -396,7 +396,7 @@ func ExampleActionCall_Key() {
 
 // counting is a yard with an action that counts in a variable.
 func counting(y *Yard) {
-	must(0, crm.DefineAction(y.Core, "count", crm.EffectInside, func(_ context.Context, call *crm.ActionCall, _ struct{}) (string, error) {
+	must(0, crm.DefineAction(y.Core, "count", func(_ context.Context, call *crm.ActionCall, _ struct{}) (string, error) {
 		n := 0
 		if _, err := call.Variable("rounds", &n); err != nil {
 			return "", err
@@ -427,7 +427,7 @@ func ExampleActionCall_SetVariable() {
 
 func ExampleActionCall_Variable() {
 	y, ctx, argo := openYardWith(func(y *Yard) {
-		must(0, crm.DefineAction(y.Core, "greet", crm.EffectInside, func(_ context.Context, call *crm.ActionCall, _ struct{}) (string, error) {
+		must(0, crm.DefineAction(y.Core, "greet", func(_ context.Context, call *crm.ActionCall, _ struct{}) (string, error) {
 			var guest string
 			ok, err := call.Variable("guest", &guest)
 			fmt.Println(guest, ok, err)

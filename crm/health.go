@@ -13,6 +13,9 @@ type Health struct {
 	Queues []QueueHealth
 	// Parked is how many events are parked: see [Subscriptions].
 	Parked int64
+	// Failed is how many jobs were given up, Uncertain of how many nobody knows
+	// whether they were done: see [Jobs].
+	Failed, Uncertain int64
 }
 
 // QueueHealth is how one kind of work gets on.
@@ -41,6 +44,12 @@ func (c *Core) Health(ctx context.Context) (Health, error) {
 	var err error
 	if h.Parked, err = c.stopped(ctx, storage.Queue{Table: heldTable, Bucket: "bucket", Due: "parked"}, storage.Not{Expr: storage.Absent{Field: storage.F("parked")}}); err != nil {
 		return Health{}, failed("health", "", ID{}, err)
+	}
+	stopped := storage.Queue{Table: jobTable, Bucket: "bucket", Due: "stopped"}
+	for state, n := range map[JobState]*int64{JobFailed: &h.Failed, JobUncertain: &h.Uncertain} {
+		if *n, err = c.stopped(ctx, stopped, storage.Is{Field: storage.F("state"), Op: storage.Eq, Value: string(state)}); err != nil {
+			return Health{}, failed("health", "", ID{}, err)
+		}
 	}
 	return h, nil
 }

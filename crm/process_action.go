@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"time"
 )
 
 // ActionCall is one call of an action, by a step of an instance.
@@ -88,7 +89,8 @@ func checkVariables(vars map[string]json.RawMessage) error {
 
 // action is an action as steps call it.
 type action struct {
-	effect Effect
+	effect effect
+	lease  time.Duration
 	check  func(args json.RawMessage) error
 	do     func(ctx context.Context, call *ActionCall, args json.RawMessage) (string, error)
 }
@@ -98,20 +100,18 @@ type action struct {
 // JSON is decoded into one, strictly, and its Validate asked, if it has one.
 //
 // The function is called with every right of the tenant, and returns an outcome, by
-// which [Step].Outcomes chooses what follows, or "". effect says what it does:
+// which [Step].Outcomes chooses what follows, or "". It runs in a transaction with the
+// move to the next step, so that what it does by its context happens exactly once. The
+// options are those of a job's handler, for effects elsewhere: [Idempotent] is called
+// outside any transaction, each attempt with the same [ActionCall.Key]; of [AtMostOnce]
+// that it begins is committed first, and where its end is unknown the instance is
+// stuck until [Instances.Resolve]; [Lease] is how long a worker has.
 //
-//   - [EffectInside]: only what it writes through the core, by the context it is given.
-//     That is applied exactly once, together with the move to the next step.
-//   - [EffectIdempotent]: something outside, which may be done again with the same
-//     [ActionCall.Key]. It is called outside any transaction, at least once.
-//   - [EffectAtMostOnce]: something outside that must never be done twice. That it begins is
-//     committed first; where its end is unknown the instance is stuck, and listed, until
-//     [Instances.Resolve].
-//
-// An error is tried again, ten times with growing delays, then the instance is stuck;
-// at once with what [Permanent] returns. So is a panic. Of an EffectAtMostOnce action an
-// error means that nothing was done.
-func DefineAction[A any](c *Core, name string, effect Effect, fn func(ctx context.Context, call *ActionCall, args A) (outcome string, err error)) error {
+// When it fails or panics, what it wrote is undone and it is called again later: after
+// ten seconds, and each time twice that, up to an hour. After ten attempts, or at once
+// with [Permanent], the instance is stuck. An error of an AtMostOnce action leaves its
+// end unknown unless it is marked by [NotDone].
+func DefineAction[A any](c *Core, name string, fn func(ctx context.Context, call *ActionCall, args A) (outcome string, err error), opts ...JobOption) error {
 	decode := func(raw json.RawMessage) (A, error) {
 		var args A
 		if len(raw) == 0 {
@@ -125,9 +125,13 @@ func DefineAction[A any](c *Core, name string, effect Effect, fn func(ctx contex
 		}
 		return args, nil
 	}
+	h := &jobHandler{lease: workLease}
+	for _, opt := range opts {
+		opt(h)
+	}
 	a := &action{
-		effect: effect,
-		check:  func(raw json.RawMessage) error { _, err := decode(raw); return err },
+		effect: h.effect, lease: h.lease,
+		check: func(raw json.RawMessage) error { _, err := decode(raw); return err },
 		do: func(ctx context.Context, call *ActionCall, raw json.RawMessage) (string, error) {
 			args, err := decode(raw)
 			if err != nil {
@@ -151,8 +155,8 @@ func (c *Core) addAction(name string, a *action, empty bool) error {
 		return Invalid("name", "the action %q is defined already", name)
 	case empty:
 		return Invalid("fn", "there is no function")
-	case a.effect < EffectInside || a.effect > EffectAtMostOnce:
-		return Invalid("effect", "is one of EffectInside, EffectIdempotent and EffectAtMostOnce")
+	case a.lease < time.Second:
+		return Invalid("lease", "a lease is at least a second")
 	}
 	c.Processes.actions[name] = a
 	return nil
@@ -182,19 +186,12 @@ func cloneVars(vars map[string]json.RawMessage) map[string]json.RawMessage {
 	return made
 }
 
-// panicked is a panic of an action, of which nothing is known but that.
-type panicked struct{ text string }
-
-func (p *panicked) Error() string { return p.text }
-
-// safely calls an action. A panic is an error, which names no value.
-func (a *action) safely(ctx context.Context, call *ActionCall, args json.RawMessage) (outcome string, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			outcome, err = "", &panicked{fmt.Sprintf("the action panicked with a %T", p)}
-		}
-	}()
-	outcome, err = a.do(ctx, call, args)
+// safely calls an action. A panic is an error.
+func (c *Core) safely(ctx context.Context, a *action, call *ActionCall, args json.RawMessage) (outcome string, err error) {
+	err = c.call(ctx, "process "+call.Process+": "+call.Step, call.Instance, func(ctx context.Context) (err error) {
+		outcome, err = a.do(ctx, call, args)
+		return err
+	})
 	if err == nil && len(outcome) > maxFieldName {
 		err = Permanent(errors.New("the outcome is too long"))
 	}

@@ -17,15 +17,18 @@ type world interface {
 	// ends, and returns its version.
 	version() (int64, error)
 	// act does an action of the transaction's, and returns its outcome. One with an
-	// effect outside it does not: it returns errOutside.
+	// effect outside it does not: it returns an outside.
 	act(t *token, s *Step) (outcome string, err error)
 	// jitter moves a delay a little, so that what failed together is not tried again
 	// together.
 	jitter(t *token, d time.Duration) time.Duration
 }
 
-// errOutside says that an action is not the transaction's to do.
-var errOutside = errors.New("the action has an effect outside")
+// outside says that an action is not the transaction's to do: whoever does it has so
+// long.
+type outside struct{ lease time.Duration }
+
+func (outside) Error() string { return "the action has an effect outside" }
 
 // stopped is an error that ends the pass, and the transaction with it: nothing is
 // known of the step.
@@ -35,11 +38,10 @@ func (s *stopped) Error() string { return s.err.Error() }
 func (s *stopped) Unwrap() error { return s.err }
 
 const (
-	passSteps    = 100              // steps of an instance in one transaction
-	outsideLease = 10 * time.Minute // how long a worker has for an action with an effect outside
-	maxAttempts  = 10               // of an action, before it is stuck
-	firstRetry   = 10 * time.Second // doubled with each attempt
-	lastRetry    = time.Hour
+	passSteps   = 100              // steps of an instance in one transaction
+	maxAttempts = 10               // of an action, before it is stuck
+	firstRetry  = 10 * time.Second // doubled with each attempt
+	lastRetry   = time.Hour
 )
 
 // pass moves the tokens of an instance until all rest. Who made it keeps what it
@@ -161,11 +163,11 @@ func (p *pass) action(t *token, n *node) error {
 		return fmt.Errorf("it was begun %d times and never ended", maxAttempts)
 	}
 	outcome, err := p.w.act(t, n.Step)
-	switch _, stop := errors.AsType[*stopped](err); {
-	case stop:
+	if _, stop := errors.AsType[*stopped](err); stop {
 		return err
-	case errors.Is(err, errOutside):
-		t.State, t.Due = tokenOutside, p.now.Add(outsideLease)
+	}
+	if out, ok := errors.AsType[outside](err); ok {
+		t.State, t.Due = tokenOutside, p.now.Add(out.lease)
 		p.outside = append(p.outside, t)
 		return nil
 	}

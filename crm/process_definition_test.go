@@ -138,7 +138,7 @@ func TestTooManyBranchesAreRefused(t *testing.T) {
 
 func TestActionsThatAreRefused(t *testing.T) {
 	processes(t, func(t *testing.T, w *works) {
-		require.ErrorContains(t, crm.DefineAction[struct{}](w.Core.Core, "late", crm.EffectInside, nil), "before Migrate")
+		require.ErrorContains(t, crm.DefineAction[struct{}](w.Core.Core, "late", nil), "before Migrate")
 	})
 }
 

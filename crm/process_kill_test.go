@@ -3,7 +3,6 @@ package crm_test
 import (
 	"bufio"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -21,8 +20,6 @@ import (
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/crm/crmtest"
 	"github.com/embedcrm/embedcrm/internal/pgtest"
-	"github.com/embedcrm/embedcrm/storage"
-	"github.com/embedcrm/embedcrm/storage/postgres"
 	"github.com/embedcrm/embedcrm/storage/sqlite"
 )
 
@@ -75,19 +72,7 @@ func openChild(t *testing.T, job []string) *childWorks {
 	engine, dsn, file := job[0], job[1], job[2]
 	hour, err := strconv.Atoi(job[3])
 	require.NoError(t, err)
-	var store storage.Store
-	if engine == "sqlite" {
-		store, err = sqlite.Open("sqlite", dsn)
-	} else {
-		var db *sql.DB
-		db, err = sql.Open("pgx", dsn+" default_query_exec_mode=exec")
-		require.NoError(t, err)
-		db.SetMaxOpenConns(8)
-		t.Cleanup(func() { _ = db.Close() })
-		store, err = postgres.New(db)
-	}
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = store.Close() })
+	store := openStore(t, engine, dsn)
 	clock := &crmtest.Clock{}
 	clock.Advance(time.Duration(hour) * time.Hour)
 	w := &childWorks{&works{sent: map[string]int{}}}
@@ -103,12 +88,12 @@ func openChild(t *testing.T, job []string) *childWorks {
 		w.shop = &shop{}
 		return errors.Join(
 			w.shop.define(c),
-			crm.DefineAction(c, "plus", crm.EffectInside, func(ctx context.Context, call *crm.ActionCall, _ struct{}) (string, error) {
+			crm.DefineAction(c, "plus", func(ctx context.Context, call *crm.ActionCall, _ struct{}) (string, error) {
 				_, err := w.deals.Update(ctx, call.Record, func(d *deal) error { d.Score++; return nil })
 				return "", err
 			}),
-			crm.DefineAction(c, "send", crm.EffectIdempotent, effect),
-			crm.DefineAction(c, "pay", crm.EffectAtMostOnce, effect),
+			crm.DefineAction(c, "send", effect, crm.Idempotent()),
+			crm.DefineAction(c, "pay", effect, crm.AtMostOnce()),
 		)
 	})
 	w.Clock = clock
@@ -122,11 +107,11 @@ func TestProcessesAreKilled(t *testing.T) {
 	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		killed(t, "sqlite", filepath.Join(t.TempDir(), "crm.db"))
+		killed(t, "sqlite", sqlite.DSN(filepath.Join(t.TempDir(), "crm.db")))
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		killed(t, "postgres", pgtest.Server(t, pgtest.UTF8).Database(t))
+		killed(t, "pgx", pgtest.Server(t, pgtest.UTF8).Database(t))
 	})
 }
 

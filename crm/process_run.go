@@ -200,8 +200,8 @@ func (c *Core) runOutside(ctx context.Context, tenant string, e errand) error {
 		}
 		step, within = p.g.nodes[t.Step].Step, p.st.because(ctx, tenant, ID(e.id))
 		a, call = c.Processes.actions[step.Action], c.callOf(ctx, p.g, in, p.st, t)
-		if a != nil && a.effect == EffectAtMostOnce {
-			t.State, t.Due = tokenStarted, p.now.Add(outsideLease)
+		if a != nil && a.effect == effectAtMostOnce {
+			t.State, t.Due = tokenStarted, p.now.Add(a.lease)
 			return true, nil
 		}
 		return false, nil
@@ -209,9 +209,8 @@ func (c *Core) runOutside(ctx context.Context, tenant string, e errand) error {
 	if err != nil || a == nil {
 		return err
 	}
-	outcome, failed := a.safely(within, call, step.Args)
-	_, broke := errors.AsType[*panicked](failed)
-	unknown := a.effect == EffectAtMostOnce && failed != nil && (broke || ctx.Err() != nil)
+	outcome, failed := c.safely(within, a, call, step.Args)
+	unknown := a.effect == effectAtMostOnce && failed != nil && !isNotDone(failed)
 	// That it is done is kept even if the host is ending.
 	return c.changeInstance(context.WithoutCancel(ctx), tenant, ID(e.id), func(p *pass, _ *instance) (bool, error) {
 		t := e.token(p, tokenOutside, tokenStarted, tokenUncertain)

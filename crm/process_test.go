@@ -26,6 +26,7 @@ type works struct {
 	links  []string
 	fail   atomic.Int32 // how many calls of "send" and "pay" fail
 	perish atomic.Bool  // whether the worker dies in the call
+	vague  atomic.Bool  // whether they fail, and nobody knows at what
 	store  storage.Store
 }
 
@@ -49,8 +50,11 @@ func (w *works) define(c *crm.Core) error {
 		if w.perish.Load() {
 			panic("the worker dies") // for a class that is done at most once this is all that is known
 		}
+		if w.vague.Load() {
+			return "", errors.New("no answer came")
+		}
 		if w.fail.Add(-1) >= 0 {
-			return "", errors.New("the line is busy")
+			return "", crm.NotDone(errors.New("the line is busy"))
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -58,14 +62,14 @@ func (w *works) define(c *crm.Core) error {
 		return "", nil
 	}
 	return errors.Join(
-		crm.DefineAction(c, "score", crm.EffectInside, func(ctx context.Context, call *crm.ActionCall, args scoreArgs) (string, error) {
+		crm.DefineAction(c, "score", func(ctx context.Context, call *crm.ActionCall, args scoreArgs) (string, error) {
 			d, err := w.deals.Update(ctx, call.Record, func(d *deal) error { d.Score += args.Add; return nil })
 			if err == nil && d.Score > 100 {
 				return "high", nil
 			}
 			return "", err
 		}),
-		crm.DefineAction(c, "half", crm.EffectInside, func(ctx context.Context, call *crm.ActionCall, _ struct{}) (string, error) {
+		crm.DefineAction(c, "half", func(ctx context.Context, call *crm.ActionCall, _ struct{}) (string, error) {
 			if _, err := w.deals.Update(ctx, call.Record, func(d *deal) error { d.Score += 1000; return nil }); err != nil {
 				return "", err
 			}
@@ -74,14 +78,14 @@ func (w *works) define(c *crm.Core) error {
 			}
 			return "", errors.New("it broke half way")
 		}),
-		crm.DefineAction(c, "invite", crm.EffectInside, func(_ context.Context, call *crm.ActionCall, _ struct{}) (string, error) {
+		crm.DefineAction(c, "invite", func(_ context.Context, call *crm.ActionCall, _ struct{}) (string, error) {
 			link, err := call.CallbackToken("approval")
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.links = append(w.links, link)
 			return "", err
 		}),
-		crm.DefineAction(c, "read", crm.EffectInside, func(_ context.Context, call *crm.ActionCall, _ struct{}) (string, error) {
+		crm.DefineAction(c, "read", func(_ context.Context, call *crm.ActionCall, _ struct{}) (string, error) {
 			var data struct{ By string }
 			ok, err := call.Variable("approval", &data)
 			if ok {
@@ -89,8 +93,8 @@ func (w *works) define(c *crm.Core) error {
 			}
 			return "", err
 		}),
-		crm.DefineAction(c, "send", crm.EffectIdempotent, outside),
-		crm.DefineAction(c, "pay", crm.EffectAtMostOnce, outside),
+		crm.DefineAction(c, "send", outside, crm.Idempotent()),
+		crm.DefineAction(c, "pay", outside, crm.AtMostOnce()),
 	)
 }
 
@@ -337,23 +341,33 @@ func TestEffectsDoneAtMostOnce(t *testing.T) {
 			in, err := w.Processes.Start(ctx, "follow", d.ID)
 			require.NoError(t, err)
 			all = append(all, in)
+			w.run(t, 0)
+			w.perish.Store(false)
+			w.vague.Store(true)
 		}
+		w.vague.Store(false)
+		w.fail.Store(1)
+		busy, err := w.Processes.Start(ctx, "follow", d.ID)
+		require.NoError(t, err)
 		w.run(t, 0)
-		w.perish.Store(false)
+		require.Empty(t, w.sent)
+		w.run(t, time.Minute)
+		require.Len(t, w.sent, 1, "what was surely not done is done later")
+		require.Equal(t, []string{"pay", "done"}, w.path(t, ctx, busy.ID))
 		w.run(t, 24*time.Hour)
 		for _, in := range all {
 			got, _ := w.at(t, ctx, in.ID)
 			require.Equal(t, crm.InstanceStuck, got.State)
 			require.True(t, got.Positions[0].Uncertain)
 		}
-		require.Empty(t, w.sent, "nobody did it again")
+		require.Len(t, w.sent, 1, "nobody did it again")
 		require.ErrorIs(t, w.Instances.Retry(ctx, all[0].ID), crm.ErrConflict)
 		require.ErrorIs(t, w.Instances.Resolve(ctx, all[0].ID, "pay", true, "nonsense", "seen in the bank"), crm.ErrInvalid)
 		require.NoError(t, w.Instances.Resolve(ctx, all[0].ID, "pay", true, "", "seen in the bank"))
 		require.NoError(t, w.Instances.Resolve(ctx, all[1].ID, "pay", false, "", "not in the bank"))
 		require.ErrorIs(t, w.Instances.Resolve(ctx, all[1].ID, "pay", false, "", "not in the bank"), crm.ErrConflict)
 		w.run(t, 0)
-		require.Len(t, w.sent, 1)
+		require.Len(t, w.sent, 2)
 		require.Equal(t, []string{"pay", "done"}, w.path(t, ctx, all[0].ID))
 		require.Equal(t, []string{"pay", "pay/retried", "done"}, w.path(t, ctx, all[1].ID))
 	})

@@ -250,12 +250,12 @@ func (s *scene) act(t *token, step *Step) (outcome string, err error) {
 	if a == nil {
 		return "", Permanent(errors.New("the program has no action " + clip(step.Action)))
 	}
-	if a.effect != EffectInside {
-		return "", errOutside
+	if a.effect != effectInside {
+		return "", outside{a.lease}
 	}
 	call := s.core.callOf(s.ctx, s.g, s.in, s.st, t)
 	err = s.core.atomic(s.st.because(s.ctx, s.tenant, ID(s.in.id)), func(ctx context.Context) error {
-		outcome, err = a.safely(ctx, call, step.Args)
+		outcome, err = s.core.safely(ctx, a, call, step.Args)
 		return err
 	})
 	clear(s.records) // whatever it wrote is there
