@@ -274,14 +274,14 @@ func ExampleInstances_Stuck() {
 	y.publish(ctx, "mail", `[{"key": "mail", "kind": "action", "action": "letter", "args": {"text": "Hi"}, "next": "done"}, {"key": "done", "kind": "end"}]`)
 	must(y.Processes.Start(ctx, "mail", argo.ID))
 	y.Down = true
-	for range 10 {
-		y.run(2 * time.Hour)
+	for range 12 {
+		y.run(8 * time.Hour)
 	}
 	for _, in := range must(y.Instances.Stuck(ctx)).Items {
 		p := in.Positions[0]
 		fmt.Println(in.Process, p.Step, p.Attempts, p.Error)
 	}
-	// Output: mail mail 10 the post is closed
+	// Output: mail mail 12 the post is closed
 }
 
 func ExampleInstances_Retry() {

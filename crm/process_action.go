@@ -108,8 +108,8 @@ type action struct {
 // stuck until [Instances.Resolve]; [Lease] is how long a worker has.
 //
 // When it fails or panics, what it wrote is undone and it is called again later: after
-// ten seconds, and each time twice that, up to an hour. After ten attempts, or at once
-// with [Permanent], the instance is stuck. An error of an AtMostOnce action leaves its
+// ten seconds, and each time twice that, up to six hours. After twelve attempts, or at
+// once with [Permanent], the instance is stuck. An error of an AtMostOnce action leaves its
 // end unknown unless it is marked by [NotDone].
 func DefineAction[A any](c *Core, name string, fn func(ctx context.Context, call *ActionCall, args A) (outcome string, err error), opts ...JobOption) error {
 	decode := func(raw json.RawMessage) (A, error) {

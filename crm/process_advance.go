@@ -19,9 +19,8 @@ type world interface {
 	// act does an action of the transaction's, and returns its outcome. One with an
 	// effect outside it does not: it returns an outside.
 	act(t *token, s *Step) (outcome string, err error)
-	// jitter moves a delay a little, so that what failed together is not tried again
-	// together.
-	jitter(t *token, d time.Duration) time.Duration
+	// backoff is how long to wait after a token's last attempt failed.
+	backoff(t *token) time.Duration
 }
 
 // outside says that an action is not the transaction's to do: whoever does it has so
@@ -37,12 +36,8 @@ type stopped struct{ err error }
 func (s *stopped) Error() string { return s.err.Error() }
 func (s *stopped) Unwrap() error { return s.err }
 
-const (
-	passSteps   = 100              // steps of an instance in one transaction
-	maxAttempts = 10               // of an action, before it is stuck
-	firstRetry  = 10 * time.Second // doubled with each attempt
-	lastRetry   = time.Hour
-)
+// passSteps is how many steps an instance takes in one transaction.
+const passSteps = 100
 
 // pass moves the tokens of an instance until all rest. Who made it keeps what it
 // says: the state, the history, the actions to be done outside.
@@ -159,8 +154,8 @@ func (p *pass) note(t *token, outcome string) {
 // action does an action, or leaves it to be done outside.
 func (p *pass) action(t *token, n *node) error {
 	t.Tries++
-	if t.Tries > maxAttempts { // its workers died with it
-		return fmt.Errorf("it was begun %d times and never ended", maxAttempts)
+	if t.Tries > defaultAttempts { // its workers died with it
+		return fmt.Errorf("it was begun %d times and never ended", defaultAttempts)
 	}
 	outcome, err := p.w.act(t, n.Step)
 	if _, stop := errors.AsType[*stopped](err); stop {
@@ -177,10 +172,10 @@ func (p *pass) action(t *token, n *node) error {
 // acted goes on behind an action that was done, or tries it again later.
 func (p *pass) acted(t *token, n *node, outcome string, err error) error {
 	switch {
-	case err != nil && (t.Tries >= maxAttempts || isPermanent(err)):
+	case err != nil && (t.Tries >= defaultAttempts || isPermanent(err)):
 		return err
 	case err != nil:
-		t.State, t.Due, t.Error = tokenReady, p.now.Add(p.w.jitter(t, retryAfter(t.Tries))), errorText(err)
+		t.State, t.Due, t.Error = tokenReady, p.now.Add(p.w.backoff(t)), errorText(err)
 		return nil
 	}
 	return p.leave(t, outcome, n.follows(outcome))
@@ -192,15 +187,6 @@ func (n *node) follows(outcome string) string {
 		return n.Next
 	}
 	return n.Outcomes[outcome]
-}
-
-// retryAfter is how long to wait after so many attempts.
-func retryAfter(tries int) time.Duration {
-	d := firstRetry
-	for ; tries > 1 && d < lastRetry; tries-- {
-		d *= 2
-	}
-	return min(d, lastRetry)
 }
 
 // wait begins a wait, or goes on at once where there is nothing to wait for.

@@ -92,9 +92,9 @@ func (d *dryWorld) instant(field string) (time.Time, bool, error) {
 	return d.scene.instant(field)
 }
 
-func (d *dryWorld) version() (int64, error)                    { return 0, nil }
-func (d *dryWorld) act(_ *token, s *Step) (string, error)      { return assumed(s), nil }
-func (d *dryWorld) jitter(*token, time.Duration) time.Duration { return 0 }
+func (d *dryWorld) version() (int64, error)               { return 0, nil }
+func (d *dryWorld) act(_ *token, s *Step) (string, error) { return assumed(s), nil }
+func (d *dryWorld) backoff(*token) time.Duration          { return 0 }
 
 // assumed is the outcome of a step that nobody knows.
 func assumed(s *Step) string {

@@ -125,13 +125,13 @@ func (c *Core) failInstance(ctx context.Context, tenant string, id uuid.UUID, ve
 		if t == nil || in.version != version {
 			return false, nil
 		}
-		if t.Tries++; t.Tries >= maxAttempts || isPermanent(cause) {
+		if t.Tries++; t.Tries >= defaultAttempts || isPermanent(cause) {
 			p.stick(t, cause)
 			return true, nil
 		}
 		t.Error = errorText(cause)
 		if t.State == tokenReady || t.State == tokenWaiting {
-			t.Due = p.now.Add(p.w.jitter(t, retryAfter(t.Tries)))
+			t.Due = p.now.Add(p.w.backoff(t))
 		}
 		return true, nil
 	})

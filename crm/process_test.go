@@ -299,7 +299,7 @@ func TestActionsThatFail(t *testing.T) {
 		_, steps := w.at(t, ctx, in.ID)
 		require.Equal(t, []string{"break"}, steps)
 		for range 12 {
-			w.run(t, 2*time.Hour)
+			w.run(t, 8*time.Hour)
 		}
 		got, _ = w.at(t, ctx, in.ID)
 		require.Equal(t, crm.InstanceStuck, got.State)

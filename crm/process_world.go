@@ -3,7 +3,6 @@ package crm
 import (
 	"context"
 	"errors"
-	"hash/fnv"
 	"maps"
 	"strings"
 	"time"
@@ -268,13 +267,7 @@ func (s *scene) act(t *token, step *Step) (outcome string, err error) {
 	return outcome, call.apply(s.st)
 }
 
-// jitter adds up to a fifth, by what the attempt is.
-func (s *scene) jitter(t *token, d time.Duration) time.Duration {
-	h := fnv.New32a()
-	_, _ = h.Write(s.in.id[:])
-	_, _ = h.Write([]byte{byte(t.Visit), byte(t.Visit >> 8), byte(t.Tries)})
-	return (d + d/5*time.Duration(h.Sum32()%1000)/1000).Truncate(time.Microsecond)
-}
+func (s *scene) backoff(t *token) time.Duration { return backoff(s.in.id, int64(t.Tries)) }
 
 // conditions are the conditions of a process, compiled for the custom fields of a
 // moment.
