@@ -29,6 +29,15 @@ type outside struct{ lease time.Duration }
 
 func (outside) Error() string { return "the action has an effect outside" }
 
+// errFull says that a worker has as many actions to do outside as it does within their
+// leases: another, or the same when it has done them, takes up the rest.
+var errFull = errors.New("the worker has enough to do")
+
+// notHere says that another version of the program knows how to go on, perhaps.
+type notHere struct{ what string }
+
+func (n notHere) Error() string { return "this version of the program does not know " + n.what }
+
 // stopped is an error that ends the pass, and the transaction with it: nothing is
 // known of the step.
 type stopped struct{ err error }
@@ -51,6 +60,7 @@ type pass struct {
 	outside []*token // those whose action is to be done outside, by whoever made the pass
 	result  string   // the end that was reached
 	ended   bool
+	full    bool // no more in this transaction
 }
 
 // visit is a line of an instance's history: a step that was left.
@@ -65,18 +75,31 @@ type visit struct {
 
 // run does what there is to do, at most so many steps.
 func (p *pass) run(most int) error {
-	for ; most > 0 && !p.ended; most-- {
+	for ; most > 0 && !p.ended && !p.full; most-- {
 		t := p.st.runnable(p.now)
 		if t == nil {
 			return nil
 		}
-		if err := p.step(t); err != nil {
-			if _, ok := errors.AsType[*stopped](err); ok {
-				return err
-			}
+		err := p.step(t)
+		if _, ok := errors.AsType[*stopped](err); ok {
+			return err
+		}
+		if _, ok := errors.AsType[notHere](err); ok {
+			err = p.later(t, err)
+		}
+		if err != nil {
 			p.stick(t, err)
 		}
 	}
+	return nil
+}
+
+// later looks at a token again after a while, unless it was done so too often.
+func (p *pass) later(t *token, err error) error {
+	if t.Tries++; t.Tries >= defaultAttempts {
+		return err
+	}
+	t.Due, t.Error = p.now.Add(p.w.backoff(t)), errorText(err)
 	return nil
 }
 
@@ -160,6 +183,11 @@ func (p *pass) action(t *token, n *node) error {
 	outcome, err := p.w.act(t, n.Step)
 	if _, stop := errors.AsType[*stopped](err); stop {
 		return err
+	}
+	if errors.Is(err, errFull) {
+		t.Tries--
+		t.State, t.Due, p.full = tokenReady, p.now, true
+		return nil
 	}
 	if out, ok := errors.AsType[outside](err); ok {
 		t.State, t.Due = tokenOutside, p.now.Add(out.lease)

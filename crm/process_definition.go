@@ -364,12 +364,12 @@ func (ps *Processes) Retire(ctx context.Context, id ID) (Process, error) {
 
 // byID returns a version, living or deleted, without rights.
 func (ps *Processes) byID(ctx context.Context, tenant string, id ID) (*Process, error) {
-	return ps.one(ctx, tenant, byID(id))
+	return ps.one(ctx, tenant, ps.o.read, byID(id))
 }
 
-func (ps *Processes) one(ctx context.Context, tenant string, where storage.Expr) (*Process, error) {
+func (ps *Processes) one(ctx context.Context, tenant string, columns []int, where storage.Expr) (*Process, error) {
 	var found *rec
-	err := ps.core.session(ctx).Read(ctx, tenant, &storage.Query{Table: ps.o.table, Columns: ps.o.read, Limit: 1, Where: where}, func() storage.Row {
+	err := ps.core.session(ctx).Read(ctx, tenant, &storage.Query{Table: ps.o.table, Columns: columns, Limit: 1, Where: where}, func() storage.Row {
 		found = ps.o.newRec()
 		return found
 	})

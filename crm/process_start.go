@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -86,9 +87,9 @@ func (ps *Processes) make(ctx context.Context, key string, record ID, opts start
 	if err := checkVariables(vars); err != nil {
 		return nil, err
 	}
-	g, found := newGraph(p)
-	if len(found) > 0 {
-		return nil, &InvalidError{Faults: found}
+	g, err := ps.graph(ctx, sc.Tenant, uuid.UUID(p.ID), false)
+	if err != nil {
+		return nil, err
 	}
 	st := begin(g, w.now, vars)
 	st.Cause = sc.cause
@@ -99,12 +100,14 @@ func (ps *Processes) make(ctx context.Context, key string, record ID, opts start
 	}, nil
 }
 
-// published finds the version that starts.
+// published finds the version that starts, without its steps, which may be known.
 func (ps *Processes) published(ctx context.Context, tenant, key string) (*Process, error) {
 	if err := ps.core.ready(); err != nil {
 		return nil, err
 	}
-	p, err := ps.one(ctx, tenant, storage.And{
+	steps := ps.o.byName["steps"].col
+	columns := slices.DeleteFunc(slices.Clone(ps.o.read), func(i int) bool { return i == steps })
+	p, err := ps.one(ctx, tenant, columns, storage.And{
 		storage.Is{Field: storage.F("key"), Op: storage.Eq, Value: clip(key)},
 		storage.Is{Field: storage.F("state"), Op: storage.Eq, Value: string(ProcessPublished)}, living(false),
 	})

@@ -2,8 +2,10 @@ package crm_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -423,8 +425,17 @@ func TestCallbacks(t *testing.T) {
 		require.Equal(t, []string{"ask", "approval/no", "refused"}, w.path(t, ctx, early.ID))
 
 		// The token of one tenant is nothing in another.
-		other := as(t, "dana")
-		require.NoError(t, w.Tenants.Ensure(other, "other"))
+		require.NoError(t, w.Tenants.Ensure(ctx, "acmf"))
+		waits, link := start()
+		raw, err := base64.RawURLEncoding.DecodeString(link)
+		require.NoError(t, err)
+		raw[4] = 'f'
+		require.ErrorIs(t, w.Instances.Answer(t.Context(), base64.RawURLEncoding.EncodeToString(raw), "yes", nil), crm.ErrInvalid)
+		raw[4] = 'e'
+		raw[len(raw)-33]++ // the step
+		require.ErrorIs(t, w.Instances.Answer(t.Context(), base64.RawURLEncoding.EncodeToString(raw), "yes", nil), crm.ErrInvalid)
+		_, steps := w.at(t, ctx, waits.ID)
+		require.Equal(t, []string{"approval"}, steps)
 	})
 }
 
@@ -787,5 +798,88 @@ func TestListsOfInstances(t *testing.T) {
 		rest, err := w.Instances.History(ctx, started[0], crm.After(first.Next))
 		require.NoError(t, err)
 		require.Equal(t, "done", rest.Items[0].Step)
+	})
+}
+
+// While versions of the program take turns, an instance waits for one that knows its
+// action.
+func TestActionsOfAnotherVersion(t *testing.T) {
+	t.Parallel()
+	enginetest.Each(t, func(t *testing.T, e enginetest.Engine) {
+		ctx := as(t, "dana")
+		clock := &crmtest.Clock{}
+		w := newWorks(t, e.Store, clock)
+		w.publish(t, ctx, crm.Process{Steps: []crm.Step{{Key: "mail", Kind: crm.StepAction, Action: "send", Next: "done"}, {Key: "done", Kind: crm.StepEnd}}})
+		in, err := w.Processes.Start(ctx, "follow", w.deal(t, ctx).ID)
+		require.NoError(t, err)
+		old := newShop(t, e.Store, crm.Config{Clock: clock})
+		require.NoError(t, old.RunDue(t.Context()))
+		got, _ := w.at(t, ctx, in.ID)
+		require.Equal(t, crm.InstanceRunning, got.State)
+		require.Contains(t, got.Positions[0].Error, "does not know the action send")
+		w.run(t, time.Minute)
+		got, _ = w.at(t, ctx, in.ID)
+		require.Equal(t, crm.InstanceDone, got.State)
+	})
+}
+
+// More actions outside than a worker begins at once are all done.
+func TestManyEffects(t *testing.T) {
+	processes(t, func(t *testing.T, w *works) {
+		ctx := as(t, "dana")
+		w.publish(t, ctx, crm.Process{Steps: []crm.Step{
+			{Key: "mail", Kind: crm.StepAction, Action: "send", Next: "pay"}, {Key: "pay", Kind: crm.StepAction, Action: "pay", Next: "done"}, {Key: "done", Kind: crm.StepEnd},
+		}})
+		d := w.deal(t, ctx)
+		for range 70 {
+			_, err := w.Processes.Start(ctx, "follow", d.ID)
+			require.NoError(t, err)
+		}
+		w.run(t, 0)
+		require.Len(t, w.sent, 140)
+		for key, n := range w.sent {
+			require.Equal(t, 1, n, key)
+		}
+		page, err := w.Instances.List(ctx, crm.InstanceFilter{Object: "deal", State: crm.InstanceDone}, crm.Limit(100))
+		require.NoError(t, err)
+		require.Len(t, page.Items, 70)
+	})
+}
+
+// Check finds what of an instance does not fit together.
+func TestCheckOfInstances(t *testing.T) {
+	t.Parallel()
+	enginetest.Each(t, func(t *testing.T, e enginetest.Engine) {
+		ctx := as(t, "dana")
+		prefix := map[string]string{"sqlite": "crm_", "postgres": "crm."}[e.Name]
+		for _, c := range []struct{ damage, want string }{
+			{"DELETE FROM " + prefix + "process_wait", "it waits for 1 events, and 0 are noted"},
+			{"DELETE FROM " + prefix + "process_visit", "it left 1 steps, and its history has 0"},
+			{"UPDATE " + prefix + "process_instance SET due = NULL", "nobody would go on with it"},
+			{"UPDATE " + prefix + "process_instance SET state = 'running'", "it is waiting, and noted as running"},
+			{"UPDATE " + prefix + "process_instance SET ended = started", "it has ended, and is somewhere still"},
+		} {
+			w := newWorks(t, e.Store, nil)
+			if page, err := w.Processes.List(ctx); err == nil && len(page.Items) == 0 {
+				w.publish(t, ctx, crm.Process{Steps: []crm.Step{
+					{Key: "big", Kind: crm.StepChoose, Cases: []crm.Case{{If: "score > 5", Next: "done"}}, Next: "rest"},
+					{Key: "rest", Kind: crm.StepWait, Event: "deal.won", Timeout: "9d", Next: "done"}, {Key: "done", Kind: crm.StepEnd},
+				}})
+			}
+			_, err := w.Processes.Start(ctx, "follow", w.deal(t, ctx).ID)
+			require.NoError(t, err)
+			w.run(t, 0)
+			w.sound(t)
+			_, err = e.DB.ExecContext(ctx, c.damage)
+			require.NoError(t, err)
+			problems, err := w.Check(t.Context())
+			require.NoError(t, err)
+			require.NotEmpty(t, problems, c.damage)
+			require.Contains(t, fmt.Sprint(problems), c.want)
+			for _, table := range []string{"process_wait", "process_visit", "process_instance"} { // and begin anew
+				_, err = e.DB.ExecContext(ctx, "DELETE FROM "+prefix+table)
+				require.NoError(t, err)
+			}
+		}
 	})
 }

@@ -20,7 +20,12 @@ type stage struct {
 	tenant  string
 	now     time.Time
 	records map[recordKey]*rec // read already; nil: it is gone
+	room    int                // how many actions outside may come of it
 }
+
+// errands is how many actions outside a worker takes up at once: few enough that the
+// last is begun within its lease.
+const errands = 32
 
 type recordKey struct {
 	o  *object
@@ -28,7 +33,7 @@ type recordKey struct {
 }
 
 func (c *Core) stage(ctx context.Context, tenant string) *stage {
-	return &stage{core: c, ctx: ctx, tenant: tenant, now: c.now(), records: map[recordKey]*rec{}}
+	return &stage{core: c, ctx: ctx, tenant: tenant, now: c.now(), records: map[recordKey]*rec{}, room: errands}
 }
 
 // record returns a living record, or nil.
@@ -116,8 +121,8 @@ func (s *stage) pass(in *instance, g *graph, st *state) *pass {
 // open reads what is needed of an instance to change it.
 func (s *stage) open(in *instance, keep bool) (*pass, error) {
 	g, err := s.core.Processes.graph(s.ctx, s.tenant, in.of, keep)
-	if errors.Is(err, ErrInvalid) { // it cannot go on, and says so where one looks
-		g, err = &graph{id: in.of, key: in.process, object: in.object, fault: err}, nil
+	if errors.Is(err, ErrInvalid) { // it waits for who can read it, and is stuck at last
+		g, err = &graph{id: in.of, key: in.process, object: in.object, fault: notHere{"this version of the process: " + expressionFault(err)}}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -134,7 +139,7 @@ var errRecordGone = errors.New("the record is gone")
 
 func (s *scene) own() (*rec, *fieldSet, error) {
 	if s.o == nil {
-		return nil, nil, errors.New("the program does not know this kind of record")
+		return nil, nil, notHere{"this kind of record"}
 	}
 	r, err := s.record(s.o, s.in.record)
 	if err != nil {
@@ -232,7 +237,7 @@ func (s *scene) instant(field string) (time.Time, bool, error) {
 
 func (s *scene) version() (int64, error) {
 	if s.o == nil {
-		return 0, errors.New("the program does not know this kind of record")
+		return 0, notHere{"this kind of record"}
 	}
 	if err := s.load(s.o, true, s.in.record); err != nil {
 		return 0, &stopped{err}
@@ -247,9 +252,12 @@ func (s *scene) version() (int64, error) {
 func (s *scene) act(t *token, step *Step) (outcome string, err error) {
 	a := s.core.Processes.actions[step.Action]
 	if a == nil {
-		return "", Permanent(errors.New("the program has no action " + clip(step.Action)))
+		return "", notHere{"the action " + clip(step.Action)}
 	}
 	if a.effect != effectInside {
+		if s.room--; s.room < 0 {
+			return "", errFull
+		}
 		return "", outside{a.lease}
 	}
 	call := s.core.callOf(s.ctx, s.g, s.in, s.st, t)
