@@ -48,11 +48,11 @@ func backoff(id uuid.UUID, n int64) time.Duration {
 	return d + time.Duration(int64(h.Sum32())%(2*spread+1)-spread).Truncate(time.Microsecond)
 }
 
-// permanent is an error that another attempt will not mend.
-type permanent struct{ err error }
+// permanentError is an error that another attempt will not mend.
+type permanentError struct{ err error }
 
-func (p permanent) Error() string { return p.err.Error() }
-func (p permanent) Unwrap() error { return p.err }
+func (p permanentError) Error() string { return p.err.Error() }
+func (p permanentError) Unwrap() error { return p.err }
 
 // Permanent says that another attempt would fail as well: what a handler returns it
 // for is given up at once. A nil err stays nil.
@@ -60,11 +60,11 @@ func Permanent(err error) error {
 	if err == nil {
 		return nil
 	}
-	return permanent{err}
+	return permanentError{err}
 }
 
 func isPermanent(err error) bool {
-	_, ok := errors.AsType[permanent](err)
+	_, ok := errors.AsType[permanentError](err)
 	return ok
 }
 
@@ -160,8 +160,7 @@ func orNever(t time.Time) any {
 	return t
 }
 
-// retried returns when the n-th failed attempt of at most most is followed by another,
-// or a zero time.
+// retried returns when the n-th failed attempt is followed by another, or a zero time.
 func retried(now time.Time, id uuid.UUID, n, most int64, err error) time.Time {
 	if n >= most || isPermanent(err) {
 		return time.Time{}

@@ -64,6 +64,8 @@ func (c Config) withDefaults() Config {
 // all of them share. It is safe for any number of goroutines once all kinds are
 // defined.
 type Core struct {
+	background
+
 	// Tenants are whom records belong to.
 	Tenants *Tenants
 	// Members, Teams, Roles and Shares are who may do what.
@@ -95,8 +97,6 @@ type Core struct {
 	seeds   []func(context.Context) error
 	sealed  atomic.Bool
 	rights  rightsCache
-
-	background
 }
 
 //go:embed migrations

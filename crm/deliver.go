@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	deliverScan   = 500 // positions of the log that one transaction looks at
-	deliverBatch  = 100 // events that one transaction hands to a handler
-	deliverRounds = 20  // transactions of one subscription before others have their turn
+	deliverBatch  = 100  // events that one transaction hands to a handler
+	deliverScan   = 1600 // positions of the log that one transaction looks at, at most
+	deliverRounds = 20   // transactions of one subscription before others have their turn
 )
 
 // delivery is a subscription of a tenant at work, by the worker that claimed its row.
@@ -23,12 +23,13 @@ type delivery struct {
 	sub    *subscription
 	tenant string
 	row    *subscriptionRow // as it was claimed, or as this worker left it
+	scan   int              // positions to look at, more where few events are wanted
 }
 
 // deliver hands events to a subscription until it is at the end of the log, or others
 // have their turn.
 func (c *Core) deliver(ctx context.Context, tenant string, row *subscriptionRow) error {
-	d := &delivery{c, c.subscribed(row.name), tenant, row}
+	d := &delivery{core: c, sub: c.subscribed(row.name), tenant: tenant, row: row, scan: deliverBatch}
 	if d.sub == nil { // another version of the program has it
 		return d.rest(ctx, elsewhere)
 	}
@@ -92,8 +93,9 @@ type batch struct {
 
 // placed is an event at its place in the log.
 type placed struct {
-	position int64
 	*eventRow
+
+	position int64
 }
 
 // read reads the piece of the log behind the row's position, with those events that
@@ -101,12 +103,12 @@ type placed struct {
 func (d *delivery) read(ctx context.Context, limit int) (*batch, error) {
 	var rows []*logRow
 	err := d.core.session(ctx).Read(ctx, d.tenant, &storage.Query{
-		Table: logTable, After: []any{d.row.position}, Limit: deliverScan,
+		Table: logTable, After: []any{d.row.position}, Limit: d.scan,
 	}, func() storage.Row {
 		rows = append(rows, &logRow{})
 		return rows[len(rows)-1]
 	})
-	b := &batch{end: d.row.position, whole: len(rows) < deliverScan}
+	b := &batch{end: d.row.position, whole: len(rows) < d.scan}
 	if err != nil || len(rows) == 0 {
 		return b, err
 	}
@@ -118,7 +120,7 @@ func (d *delivery) read(ctx context.Context, limit int) (*batch, error) {
 	events := map[uuid.UUID]*eventRow{}
 	var last *eventRow
 	err = d.core.session(ctx).Read(ctx, d.tenant, &storage.Query{
-		Table: eventTable, Limit: deliverScan,
+		Table: eventTable, Limit: len(ids),
 		Where: storage.And{storage.In{Field: storage.F("id"), Values: ids}, d.sub.wants()},
 	}, func() storage.Row {
 		if last != nil {
@@ -136,40 +138,62 @@ func (d *delivery) read(ctx context.Context, limit int) (*batch, error) {
 				b.end, b.whole = b.events[limit-1].position, false
 				break
 			}
-			b.events = append(b.events, placed{row.position, e})
+			b.events = append(b.events, placed{e, row.position})
 		}
+	}
+	if !b.whole && len(b.events) < limit/2 {
+		d.scan = min(2*d.scan, deliverScan)
 	}
 	return b, err
 }
 
-// held returns which of a batch's records have events that are held, and which of its
-// events are held themselves, since they are delivered once more. In a transaction
-// the rows stay as they are until it ends, so that what is put behind them is not
-// passed by whoever takes them away.
-func (d *delivery) held(ctx context.Context, events []placed, lock bool) (records, ids map[uuid.UUID]bool, err error) {
-	records, ids = map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
+// held returns which of a batch's records have events that are held. With lock the
+// first held event of each stays as it is until the transaction ends, so that what is
+// put behind it is not passed by whoever takes it away.
+func (d *delivery) held(ctx context.Context, events []placed, lock bool) (records map[uuid.UUID]bool, err error) {
+	among := map[uuid.UUID]bool{}
 	var values []any
 	for _, e := range events {
-		if !records[e.record] {
-			records[e.record] = true
+		if !among[e.record] {
+			among[e.record] = true
 			values = append(values, e.record)
 		}
 	}
-	clear(records)
-	if len(values) == 0 {
-		return records, ids, nil
+	for len(values) > 0 {
+		if records, err = d.holding(ctx, values, false); err != nil || !lock || len(records) == 0 {
+			return records, err
+		}
+		locked, err := d.holding(ctx, values, true)
+		if err != nil {
+			return nil, err
+		}
+		missed := false
+		for id := range records { // it was taken away meanwhile, and the next may be the first now
+			missed = missed || !locked[id]
+		}
+		if !missed {
+			return locked, nil
+		}
 	}
+	return map[uuid.UUID]bool{}, nil
+}
+
+// holding returns which of the records have a held event that is tried or parked: the
+// first of each.
+func (d *delivery) holding(ctx context.Context, among []any, lock bool) (map[uuid.UUID]bool, error) {
 	rows, err := d.core.readHeld(ctx, d.tenant, &storage.Query{
 		Where: storage.And{
 			storage.Is{Field: storage.F("subscription"), Op: storage.Eq, Value: d.sub.name},
-			storage.In{Field: storage.F("record_id"), Values: values},
+			storage.In{Field: storage.F("record_id"), Values: among},
+			storage.Or{storage.Not{Expr: storage.Absent{Field: storage.F("due")}}, storage.Not{Expr: storage.Absent{Field: storage.F("parked")}}},
 		},
-		Limit: storage.MaxPage, Lock: lock,
+		Limit: len(among), Lock: lock,
 	})
+	records := make(map[uuid.UUID]bool, len(rows))
 	for _, row := range rows {
-		records[row.record], ids[row.event] = true, true
+		records[row.record] = true
 	}
-	return records, ids, err
+	return records, err
 }
 
 func (c *Core) readHeld(ctx context.Context, tenant string, q *storage.Query) (rows []*heldRow, err error) {
@@ -210,7 +234,7 @@ func (d *delivery) transaction(ctx context.Context, limit int, verdict error) er
 		if err != nil {
 			return err
 		}
-		records, ids, err := d.held(ctx, b.events, true)
+		records, err := d.held(ctx, b.events, true)
 		if err != nil {
 			return err
 		}
@@ -218,8 +242,6 @@ func (d *delivery) transaction(ctx context.Context, limit int, verdict error) er
 		for _, e := range b.events {
 			failed := verdict
 			switch verdict = nil; {
-			case ids[e.id]:
-				continue
 			case records[e.record]:
 				changes = append(changes, d.hold(e, nil))
 				continue
@@ -278,14 +300,11 @@ func (d *delivery) someOutside(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	records, ids, err := d.held(ctx, b.events, false)
+	records, err := d.held(ctx, b.events, false)
 	if err != nil {
 		return err
 	}
 	for _, e := range b.events {
-		if ids[e.id] {
-			continue
-		}
 		if records[e.record] {
 			behind, err := d.behind(ctx, e)
 			if err != nil || d.row == nil {
@@ -325,7 +344,7 @@ func (d *delivery) someOutside(ctx context.Context) error {
 func (d *delivery) behind(ctx context.Context, e placed) (behind bool, err error) {
 	var next subscriptionRow
 	err = d.core.atomic(ctx, func(ctx context.Context) error {
-		records, _, err := d.held(ctx, []placed{e}, true)
+		records, err := d.held(ctx, []placed{e}, true)
 		if behind = records[e.record]; err != nil || !behind {
 			return err
 		}

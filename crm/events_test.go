@@ -332,7 +332,15 @@ func TestReplayDeliversOnceMore(t *testing.T) {
 	t.Parallel()
 	enginetest.Each(t, func(t *testing.T, e enginetest.Engine) {
 		var got heard
-		s := subscribed(t, e.Store, crm.Config{}, func(c *crm.Core) error { return c.On("*", "again", got.on) })
+		broken := false
+		s := subscribed(t, e.Store, crm.Config{}, func(c *crm.Core) error {
+			return c.On("*", "again", func(ctx context.Context, e crm.Event) error {
+				if broken {
+					return errors.New("away")
+				}
+				return got.on(ctx, e)
+			})
+		})
 		ctx := system(t)
 		s.company(t, ctx, "One")
 		s.work(t)
@@ -351,6 +359,27 @@ func TestReplayDeliversOnceMore(t *testing.T) {
 		s.work(t)
 		require.Len(t, got.events, 5)
 		require.ErrorIs(t, s.Subscriptions.Replay(ctx, "none", from), crm.ErrNotFound)
+
+		// What is held is delivered with the rest, in order.
+		one, err := s.companies.Create(ctx, company{Name: "Three"})
+		require.NoError(t, err)
+		s.work(t)
+		broken = true
+		for n := range 3 {
+			require.NoError(t, touch(ctx, s, one.ID, n))
+			s.work(t)
+		}
+		broken = false
+		got.events = nil
+		require.NoError(t, s.Subscriptions.Replay(ctx, "again", from))
+		s.work(t)
+		s.Clock.Advance(time.Hour)
+		s.work(t)
+		versions := []int64{}
+		for _, e := range got.events[1:] {
+			versions = append(versions, e.Version)
+		}
+		require.Equal(t, []int64{1, 2, 3, 4}, versions)
 		s.whole(t)
 	})
 }

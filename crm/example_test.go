@@ -76,7 +76,8 @@ type Harbour struct {
 // works there.
 func openHarbour() (*Harbour, context.Context) { return openHarbourWith(crm.Config{}) }
 
-func openHarbourWith(cfg crm.Config) (*Harbour, context.Context) {
+// openHarbourWith also registers what a host does before it migrates.
+func openHarbourWith(cfg crm.Config, more ...func(*Harbour) error) (*Harbour, context.Context) {
 	h := &Harbour{Clock: &crmtest.Clock{}, DB: must(sql.Open("sqlite", sqlite.DSN(":memory:")))}
 	h.DB.SetMaxOpenConns(1) // each connection would have a memory of its own
 	cfg.Clock = h.Clock
@@ -87,6 +88,11 @@ func openHarbourWith(cfg crm.Config) (*Harbour, context.Context) {
 		return nil
 	}}))
 	h.Visits = must(crm.Define(h.Core, crm.Object[Visit]{Name: "visit"}))
+	for _, fn := range more {
+		if err := fn(h); err != nil {
+			log.Fatal(err)
+		}
+	}
 	ctx := context.Background()
 	if err := h.Migrate(ctx); err != nil {
 		log.Fatal(err)

@@ -124,11 +124,11 @@ func AtMostOnce() JobOption { return func(h *jobHandler) { h.effect = effectAtMo
 // of processes that differ by more than that cost work done twice, and nothing else.
 func Lease(d time.Duration) JobOption { return func(h *jobHandler) { h.lease = d } }
 
-// notDone is an error of a handler that has done nothing.
-type notDone struct{ err error }
+// notDoneError is an error of a handler that has done nothing.
+type notDoneError struct{ err error }
 
-func (e notDone) Error() string { return e.err.Error() }
-func (e notDone) Unwrap() error { return e.err }
+func (e notDoneError) Error() string { return e.err.Error() }
+func (e notDoneError) Unwrap() error { return e.err }
 
 // NotDone says that what a handler marked [AtMostOnce] was to do was surely not done:
 // the connection was refused. The job is tried again. A nil err stays nil.
@@ -136,11 +136,11 @@ func NotDone(err error) error {
 	if err == nil {
 		return nil
 	}
-	return notDone{err}
+	return notDoneError{err}
 }
 
 func isNotDone(err error) bool {
-	_, ok := errors.AsType[notDone](err)
+	_, ok := errors.AsType[notDoneError](err)
 	return ok
 }
 
@@ -229,16 +229,37 @@ func (r *jobRow) Value(i int) any {
 		return r.version
 	case 2:
 		return r.bucket
+	case 3:
+		return orNever(r.due)
+	case 4:
+		return orNever(r.stopped)
+	case 5:
+		return r.state
+	case 6:
+		return r.kind
+	case 7:
+		return orAbsent(r.key)
 	case 8:
 		if r.payload == nil {
 			return nil
 		}
 		return r.payload
+	case 9:
+		return r.attempts
+	case 10:
+		return r.most
+	case 11:
+		return orAbsent(r.err)
+	case 12:
+		return r.created
+	case 13:
+		return orNever(r.started)
+	case 14:
+		return r.done
+	case 15:
+		return r.total
 	}
-	return [...]any{
-		nil, nil, nil, orNever(r.due), orNever(r.stopped), r.state, r.kind, orAbsent(r.key), nil, r.attempts, r.most, orAbsent(r.err),
-		r.created, orNever(r.started), r.done, r.total, orAbsent(r.cause),
-	}[i]
+	return orAbsent(r.cause)
 }
 
 func (r *jobRow) Dest(i int) any {

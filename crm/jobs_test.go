@@ -23,7 +23,7 @@ type invite struct {
 }
 
 // jobShop is a shop with a kind of jobs.
-func jobShop(tb testing.TB, store storage.Store, fn func(s *shop, ctx context.Context, j crm.Job, p invite) error, opts ...crm.JobOption) *shop { //nolint:revive // the test comes first
+func jobShop(tb testing.TB, store storage.Store, fn func(s *shop, ctx context.Context, j crm.Job, p invite) error, opts ...crm.JobOption) *shop {
 	tb.Helper()
 	s := &shop{}
 	s.Core = crmtest.On(tb, store, crm.Config{}, func(c *crm.Core) error {
@@ -213,7 +213,7 @@ func TestAnIdempotentJobIsRepeatedAndTellsItsProgress(t *testing.T) {
 			require.NoError(t, crm.Progress(ctx, 3, 10))
 			got, err := s.Jobs.Get(ctx, j.ID)
 			require.NoError(t, err)
-			require.EqualValues(t, [2]int64{3, 10}, [2]int64{got.Done, got.Total})
+			require.Equal(t, [2]int64{3, 10}, [2]int64{got.Done, got.Total})
 			require.Equal(t, s.Clock.Now().Add(time.Hour), got.Due, "its lease")
 			if broken {
 				return errors.New("away")
@@ -352,14 +352,11 @@ func TestManyJobsOfOneTenantDoNotStarveAnother(t *testing.T) {
 	enginetest.Each(t, func(t *testing.T, e enginetest.Engine) {
 		before := map[string]int{} // how many were done before the tenant's first
 		done := 0
-		enough := errors.New("enough")
-		s := jobShop(t, e.Store, func(_ *shop, ctx context.Context, _ crm.Job, p invite) error {
+		s := jobShop(t, e.Store, func(_ *shop, _ context.Context, _ crm.Job, p invite) error {
 			if _, ok := before[p.Name]; !ok {
 				before[p.Name] = done
 			}
-			if done++; done == 5000 {
-				return enough
-			}
+			done++
 			return nil
 		})
 		batch := make([]crm.Job, 5000)
@@ -375,15 +372,11 @@ func TestManyJobsOfOneTenantDoNotStarveAnother(t *testing.T) {
 			_, err := s.Jobs.Enqueue(crm.System(t.Context(), name), crm.Job{Kind: "invite", Payload: invite{name}, Priority: crm.Priority(n%3 - 1)})
 			require.NoError(t, err)
 		}
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		_, err := s.Jobs.Enqueue(crm.System(t.Context(), "stop"), crm.Job{Kind: "invite"})
-		require.NoError(t, err)
-		require.NoError(t, s.RunDue(ctx))
+		s.work(t)
 		for name, n := range before {
 			require.Less(t, n, 2500, "%s waited", name)
 		}
-		require.Len(t, before, 72)
+		require.Len(t, before, 71)
 	})
 }
 

@@ -221,8 +221,8 @@ func (s *Subscriptions) change(ctx context.Context, id ID, fn func(context.Conte
 
 // Replay delivers the events of the tenant once more that were recorded at or after a
 // time: the zero time is all there ever were. In the order of the log it goes back to
-// the first such event, and from there delivers all. Nothing is undone before it:
-// what the handler did, it does again.
+// the first such event, and from there delivers all, those that were held too. Nothing
+// is undone before it: what the handler did, it does again.
 func (s *Subscriptions) Replay(ctx context.Context, name string, from time.Time) error {
 	return failed("replay", "subscription", ID{}, s.replay(ctx, name, instant(from)))
 }
@@ -233,9 +233,6 @@ func (s *Subscriptions) replay(ctx context.Context, name string, from time.Time)
 		return err
 	}
 	return s.core.atomic(ctx, func(ctx context.Context) error {
-		if _, err := s.core.lockHead(ctx, tenant); err != nil { // as the relay does, so that nobody waits for the other
-			return err
-		}
 		rows, err := s.core.readSubscriptions(ctx, tenant, storage.Is{Field: storage.F("name"), Op: storage.Eq, Value: name}, true)
 		if err != nil {
 			return err
@@ -254,7 +251,37 @@ func (s *Subscriptions) replay(ctx context.Context, name string, from time.Time)
 		if err := s.core.session(ctx).Read(ctx, tenant, &storage.Query{Table: logTable, Where: where, Limit: 1}, func() storage.Row { return first }); err != nil {
 			return err
 		}
+		// A worker that is at it now loses its claim by this, with what it would hold.
 		row.position, row.due = first.position-1, s.core.now()
-		return s.core.session(ctx).Write(ctx, tenant, []storage.Change{row.change()})
+		if err := s.core.session(ctx).Write(ctx, tenant, []storage.Change{row.change()}); err != nil {
+			return err
+		}
+		return s.forget(ctx, tenant, name, row.position)
 	})
+}
+
+// forget takes away the held events that lie behind a position.
+func (s *Subscriptions) forget(ctx context.Context, tenant, name string, behind int64) error {
+	for {
+		rows, err := s.core.readHeld(ctx, tenant, &storage.Query{
+			Where: storage.And{
+				storage.Is{Field: storage.F("subscription"), Op: storage.Eq, Value: name},
+				storage.Exists{
+					Rel:   storage.Rel{Table: logTable, Column: "event_id", Key: "event_id"},
+					Where: storage.Is{Field: storage.F("position"), Op: storage.Gt, Value: behind},
+				},
+			},
+			Limit: MaxPage, Lock: true,
+		})
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		changes := make([]storage.Change, len(rows))
+		for i, row := range rows {
+			changes[i] = row.remove()
+		}
+		if err := s.core.session(ctx).Write(ctx, tenant, changes); err != nil {
+			return err
+		}
+	}
 }

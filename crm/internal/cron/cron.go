@@ -58,7 +58,7 @@ func Parse(text string) (*Schedule, error) {
 	}
 	parts := strings.Fields(text)
 	if len(parts) != 5 {
-		return nil, errors.New("needs five fields: minute, hour, day of the month, month, day of the week")
+		return nil, errors.New("needs five fields: minute, hour, day, month and day of the week")
 	}
 	s := &Schedule{}
 	into := [5]*uint64{&s.minute, &s.hour, &s.day, &s.month, &s.weekday}

@@ -195,8 +195,7 @@ func tableSink(t *storage.Table, more int) *sink {
 func (s *session) claimInTurn(ctx context.Context, c *storage.Claim, tenant string, share int, next func() storage.Row) error {
 	q, t := c.Queue, c.Queue.Table
 	mine := func(b *builder) *builder {
-		return b.ofTenant("q").s(" AND ").column("q", q.Bucket).s(" = ").bind(storage.Int, c.Bucket).
-			s(" AND ").column("q", q.Due).s(" <= ").bind(storage.Time, c.Now)
+		return b.ofTenant("q").s(" AND ").column("q", q.Bucket).s(" = ").bind(storage.Int, c.Bucket)
 	}
 	position := append([]int{t.Index(q.Due)}, keyIndexes(t)...)
 	b := s.e.build(tenant)
@@ -205,7 +204,7 @@ func (s *session) claimInTurn(ctx context.Context, c *storage.Claim, tenant stri
 		b.s(", ").column("q", t.Columns[i].Name)
 	}
 	b.s(" FROM ").from(t, "q").s(" WHERE ")
-	mine(b).s(" ORDER BY ")
+	mine(b).s(" AND ").column("q", q.Due).s(" <= ").bind(storage.Time, c.Now).s(" ORDER BY ")
 	for n, i := range position {
 		if n > 0 {
 			b.s(", ")
@@ -235,7 +234,9 @@ func (s *session) claimInTurn(ctx context.Context, c *storage.Claim, tenant stri
 	b.reset(false)
 	b.s("UPDATE ").from(t, "q").s(` SET "`, q.Due, `" = `).bind(storage.Time, c.Until).
 		s(`, "`, t.Version, `" = "`, t.Version, `" + 1 WHERE `)
-	mine(b).s(" AND (")
+	// The place of the last row alone bounds the range: SQLite takes one bound, and the
+	// due time as well would make it look at all that is due.
+	mine(b).s(" AND ", b.dated(q), " AND (")
 	for n, i := range position {
 		if n > 0 {
 			b.s(", ")
