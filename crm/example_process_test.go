@@ -23,13 +23,13 @@ type Yard struct {
 	Down    bool     // the post does not work
 }
 
-// Letter is what the action "letter" is given.
-type Letter struct {
+// Greeting is what the action "letter" is given.
+type Greeting struct {
 	Text string `json:"text"`
 }
 
 // Validate refuses a letter without a text, when a process is written.
-func (l *Letter) Validate() error {
+func (l *Greeting) Validate() error {
 	if l.Text == "" {
 		return crm.Invalid("text", "is missing")
 	}
@@ -60,7 +60,7 @@ func openYardWith(define func(*Yard)) (*Yard, context.Context, Boat) {
 }
 
 // letter is an action with an effect outside.
-func (y *Yard) letter(_ context.Context, _ *crm.ActionCall, l Letter) (string, error) {
+func (y *Yard) letter(_ context.Context, _ *crm.ActionCall, l Greeting) (string, error) {
 	if y.Down {
 		return "", errors.New("the post is closed")
 	}
