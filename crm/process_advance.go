@@ -17,26 +17,26 @@ type world interface {
 	// ends, and returns its version.
 	version() (int64, error)
 	// act does an action of the transaction's, and returns its outcome. One with an
-	// effect outside it does not: it returns an outside.
+	// effect outside it does not: it returns an outsideError.
 	act(t *token, s *Step) (outcome string, err error)
 	// backoff is how long to wait after a token's last attempt failed.
 	backoff(t *token) time.Duration
 }
 
-// outside says that an action is not the transaction's to do: whoever does it has so
+// outsideError says that an action is not the transaction's to do: whoever does it has so
 // long.
-type outside struct{ lease time.Duration }
+type outsideError struct{ lease time.Duration }
 
-func (outside) Error() string { return "the action has an effect outside" }
+func (outsideError) Error() string { return "the action has an effect outside" }
 
 // errFull says that a worker has as many actions to do outside as it does within their
 // leases: another, or the same when it has done them, takes up the rest.
 var errFull = errors.New("the worker has enough to do")
 
-// notHere says that another version of the program knows how to go on, perhaps.
-type notHere struct{ what string }
+// notHereError says that another version of the program knows how to go on, perhaps.
+type notHereError struct{ what string }
 
-func (n notHere) Error() string { return "this version of the program does not know " + n.what }
+func (n notHereError) Error() string { return "this version of the program does not know " + n.what }
 
 // stopped is an error that ends the pass, and the transaction with it: nothing is
 // known of the step.
@@ -84,7 +84,7 @@ func (p *pass) run(most int) error {
 		if _, ok := errors.AsType[*stopped](err); ok {
 			return err
 		}
-		if _, ok := errors.AsType[notHere](err); ok {
+		if _, ok := errors.AsType[notHereError](err); ok {
 			err = p.later(t, err)
 		}
 		if err != nil {
@@ -189,7 +189,7 @@ func (p *pass) action(t *token, n *node) error {
 		t.State, t.Due, p.full = tokenReady, p.now, true
 		return nil
 	}
-	if out, ok := errors.AsType[outside](err); ok {
+	if out, ok := errors.AsType[outsideError](err); ok {
 		t.State, t.Due = tokenOutside, p.now.Add(out.lease)
 		p.outside = append(p.outside, t)
 		return nil

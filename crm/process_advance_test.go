@@ -139,7 +139,7 @@ func (d diceWorld) act(t *token, _ *Step) (string, error) {
 	case 0:
 		return "", errors.New("not now")
 	case 1:
-		return "", outside{10 * time.Minute}
+		return "", outsideError{10 * time.Minute}
 	}
 	d.done[t.Step]++
 	return "", nil

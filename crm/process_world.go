@@ -122,7 +122,7 @@ func (s *stage) pass(in *instance, g *graph, st *state) *pass {
 func (s *stage) open(in *instance, keep bool) (*pass, error) {
 	g, err := s.core.Processes.graph(s.ctx, s.tenant, in.of, keep)
 	if errors.Is(err, ErrInvalid) { // it waits for who can read it, and is stuck at last
-		g, err = &graph{id: in.of, key: in.process, object: in.object, fault: notHere{"this version of the process: " + expressionFault(err)}}, nil
+		g, err = &graph{id: in.of, key: in.process, object: in.object, fault: notHereError{"this version of the process: " + expressionFault(err)}}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -139,7 +139,7 @@ var errRecordGone = errors.New("the record is gone")
 
 func (s *scene) own() (*rec, *fieldSet, error) {
 	if s.o == nil {
-		return nil, nil, notHere{"this kind of record"}
+		return nil, nil, notHereError{"this kind of record"}
 	}
 	r, err := s.record(s.o, s.in.record)
 	if err != nil {
@@ -237,7 +237,7 @@ func (s *scene) instant(field string) (time.Time, bool, error) {
 
 func (s *scene) version() (int64, error) {
 	if s.o == nil {
-		return 0, notHere{"this kind of record"}
+		return 0, notHereError{"this kind of record"}
 	}
 	if err := s.load(s.o, true, s.in.record); err != nil {
 		return 0, &stopped{err}
@@ -252,13 +252,13 @@ func (s *scene) version() (int64, error) {
 func (s *scene) act(t *token, step *Step) (outcome string, err error) {
 	a := s.core.Processes.actions[step.Action]
 	if a == nil {
-		return "", notHere{"the action " + clip(step.Action)}
+		return "", notHereError{"the action " + clip(step.Action)}
 	}
 	if a.effect != effectInside {
 		if s.room--; s.room < 0 {
 			return "", errFull
 		}
-		return "", outside{a.lease}
+		return "", outsideError{a.lease}
 	}
 	call := s.core.callOf(s.ctx, s.g, s.in, s.st, t)
 	err = s.core.atomic(s.st.because(s.ctx, s.tenant, ID(s.in.id)), func(ctx context.Context) error {
