@@ -114,7 +114,7 @@ func (c *Core) inside(ctx context.Context, what string, id ID, fn func(context.C
 // record, whose event's handler changed a record …
 const maxChain = 32
 
-// chained is the cause that what a handler does names: "event:ID" or "job:ID", and
+// chained is the cause that what a handler does names: "event:ID", "job:ID" or "process:ID", and
 // behind it how many events led here, each by the handler of the one before.
 func chained(kind string, id ID, cause string) string {
 	n := chain(cause)
@@ -122,7 +122,7 @@ func chained(kind string, id ID, cause string) string {
 		n++
 	}
 	text := kind + ":" + id.String()
-	if kind == "event" && n > 1 || kind == "job" && n > 0 {
+	if kind == "event" && n > 1 || kind != "event" && n > 0 {
 		text += "#" + strconv.Itoa(n)
 	}
 	return text
@@ -132,7 +132,7 @@ func chained(kind string, id ID, cause string) string {
 // give.
 func chain(cause string) int {
 	event := strings.HasPrefix(cause, "event:")
-	if !event && !strings.HasPrefix(cause, "job:") {
+	if !event && !strings.HasPrefix(cause, "job:") && !strings.HasPrefix(cause, "process:") {
 		return 0
 	}
 	if _, place, ok := strings.Cut(cause, "#"); ok {

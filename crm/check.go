@@ -87,7 +87,7 @@ func (ch *checker) tenantWhole() error {
 			return err
 		}
 	}
-	return nil
+	return ch.instancesWhole()
 }
 
 // reference finds living records that refer to one that is not.

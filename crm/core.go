@@ -86,6 +86,9 @@ type Core struct {
 	Subscriptions *Subscriptions
 	// Jobs is work done later.
 	Jobs *Jobs
+	// Processes are steps that records go through, Instances those that run.
+	Processes *Processes
+	Instances *Instances
 
 	store storage.Store
 	cfg   Config
@@ -135,6 +138,9 @@ func New(store storage.Store, cfg Config) (*Core, error) {
 	c.defineJobs()
 	c.defineSchedules()
 	if err := c.defineBackfill(); err != nil {
+		return nil, failed("new", "", ID{}, err)
+	}
+	if err := c.defineProcesses(); err != nil {
 		return nil, failed("new", "", ID{}, err)
 	}
 	return c, nil
@@ -222,6 +228,7 @@ func (c *Core) Tables() ([]*storage.Table, error) {
 		tenantTable, eventTable, outboxTable, refTable, indexTable,
 		logTable, headTable, subscriptionTable, heldTable,
 		jobTable, scheduleTable, searchTable,
+		instanceTable, waitTable, visitTable,
 	}
 	for _, o := range c.order {
 		tables = append(tables, o.table)

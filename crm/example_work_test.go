@@ -108,6 +108,7 @@ func ExampleCore_Health() {
 	// jobs 1m31s
 	// jobs outside 0s
 	// schedules 0s
+	// process 0s
 	// <nil>
 	// 1 0 0
 }
@@ -237,6 +238,7 @@ func ExampleSubscriptions_List() {
 	}
 	fmt.Println(err)
 	// Output:
+	// crm.process 1 of 1 parked: 0
 	// webhook 1 of 1 parked: 1
 	// <nil>
 }

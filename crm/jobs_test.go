@@ -363,7 +363,11 @@ func TestManyJobsOfOneTenantDoNotStarveAnother(t *testing.T) {
 		for i := range batch {
 			batch[i] = crm.Job{Kind: "invite", Payload: invite{"big"}}
 		}
-		for range rounds(4, 20) {
+		times := 20
+		if e.Name == "postgres" { // where each handler's savepoint is a round trip
+			times = 4
+		}
+		for range times {
 			_, err := s.Jobs.EnqueueAll(crm.System(t.Context(), "big"), batch)
 			require.NoError(t, err)
 		}

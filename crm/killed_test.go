@@ -117,7 +117,7 @@ func TestKilled(t *testing.T) {
 				dsn = pgtest.Server(t, pgtest.UTF8).Database(t)
 			}
 			s := bookshop(t, openStore(t, engine, dsn), payments)
-			times := rounds(4, 10)
+			times := 10
 			if os.Getenv("EMBEDCRM_SOAK") != "" {
 				times = 200
 			}

@@ -36,6 +36,8 @@ func (m *maker) fill(t *testing.T, k crm.AnyKindOf) any {
 		v.Object, v.Name, v.Type = "company", fmt.Sprint("x", m.n), crm.FieldText
 	case *crm.Rule:
 		v.Object, v.Name, v.When = "deal", fmt.Sprint("x", m.n), "name == 'refused'"
+	case *crm.Process:
+		v.Object, v.Key, v.Name, v.Steps = "deal", fmt.Sprint("x", m.n), "x", []crm.Step{{Key: "done", Kind: crm.StepEnd}}
 	default:
 		k.Required(func(field reflect.Value, name, ref, one string) {
 			switch {

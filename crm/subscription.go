@@ -31,7 +31,8 @@ func FromBeginning() SubscribeOption { return func(s *subscription) { s.beginnin
 // Outside calls the handler outside any transaction, for what reaches out of the
 // database: a webhook, an e-mail, a call of another service. It is called at least
 // once for each event, and again when the process ended between its return and the
-// note of it: the event's id is the key by which the other side knows a repetition.
+// note of it, or when it takes longer than five minutes: the event's id is the key by
+// which the other side knows a repetition.
 // An effect that must not be repeated is a job marked [AtMostOnce], which the handler
 // of an ordinary subscription enqueues.
 func Outside() SubscribeOption { return func(s *subscription) { s.outside = true } }
