@@ -363,7 +363,7 @@ func TestManyJobsOfOneTenantDoNotStarveAnother(t *testing.T) {
 		for i := range batch {
 			batch[i] = crm.Job{Kind: "invite", Payload: invite{"big"}}
 		}
-		times := rounds(2, 20) // the race detector makes SQLite ten times slower
+		times := rounds(2, 20)    // the race detector makes SQLite ten times slower
 		if e.Name == "postgres" { // where each handler's savepoint is a round trip
 			times = rounds(2, 4)
 		}
