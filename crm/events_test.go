@@ -275,7 +275,7 @@ func TestALateCommitIsHeard(t *testing.T) {
 			return errors.Join(c.On("company.*", "inside", inside.on), c.On("company.*", "outside", outside.on, crm.Outside()))
 		})
 		ctx := as(t, "dana")
-		const later = 10_000
+		later := rounds(1500, 10_000)
 		s.company(t, ctx, "First")
 		many := func(n int) {
 			batch := make([]company, n)
