@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -58,10 +57,8 @@ func (w *crmWorld) contacts(ctx context.Context) (int, error) {
 		}
 	}
 	if s, ok := w.base.(*crmBySQLite); ok {
-		text := `SELECT ` + contactColumns + ` FROM hand_contact AS h CROSS JOIN crm_contact AS c ON c.rowid = h.rowid
-			WHERE hand_contact MATCH ? AND c.tenant = ?` + contactOrder + strconv.Itoa(pageSize+1)
 		var err error
-		if s.searchWords, err = w.db.PrepareContext(ctx, text); err != nil {
+		if s.searchWords, err = w.db.PrepareContext(ctx, handSearch); err != nil {
 			return 0, err
 		}
 	}
@@ -96,10 +93,12 @@ const (
 	contactColumns = `c.id, c.version, c.created, c.updated, c.name, c.email, c.city`
 	contactWords   = `to_tsvector('simple', name || ' ' || coalesce(email, '') || ' ' || coalesce(city, ''))`
 	contactOrder   = ` AND c.deleted IS NULL ORDER BY c.updated DESC, c.id DESC LIMIT `
+	handSearch     = `SELECT ` + contactColumns + ` FROM hand_contact AS h CROSS JOIN crm_contact AS c ON c.rowid = h.rowid
+		WHERE hand_contact MATCH ? AND c.tenant = ?` + contactOrder + `?`
 )
 
 func (s *crmBySQLite) search(ctx context.Context, tenant, text string) ([]contact, error) {
-	rows, err := s.searchWords.QueryContext(ctx, strings.Join(strings.Fields(text), " AND ")+"*", tenant)
+	rows, err := s.searchWords.QueryContext(ctx, strings.Join(strings.Fields(text), " AND ")+"*", tenant, pageSize+1)
 	return readPage(rows, err, func(rows interface{ Scan(dest ...any) error }) (c contact, err error) {
 		var created, updated int64
 		err = rows.Scan((*uuid.UUID)(&c.ID), &c.Version, &created, &updated, &c.Name, &c.Email, &c.City)
