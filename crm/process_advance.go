@@ -56,6 +56,8 @@ type pass struct {
 	w   world
 	now time.Time
 
+	zone *time.Location // the calendar of spans; nil is UTC
+
 	left    []visit  // the steps that were left, for the history
 	outside []*token // those whose action is to be done outside, by whoever made the pass
 	result  string   // the end that was reached
@@ -247,7 +249,7 @@ func (p *pass) wait(t *token, n *node) error {
 			due = at
 		}
 	case n.For != "":
-		due = span(t.Since, n.For)
+		due = p.moved(t.Since, n.For)
 		if !due.After(p.now) {
 			return p.leave(t, "", n.Next)
 		}
@@ -261,7 +263,7 @@ func (p *pass) wait(t *token, n *node) error {
 		}
 	}
 	if n.Timeout != "" {
-		due = span(t.Since, n.Timeout)
+		due = p.moved(t.Since, n.Timeout)
 	}
 	t.State, t.Due, t.Hops = tokenWaiting, due, 0
 	return nil
@@ -271,7 +273,7 @@ func (p *pass) wait(t *token, n *node) error {
 func (p *pass) till(n *node) (time.Time, bool, error) {
 	at, ok, err := p.w.instant(n.Until)
 	if err == nil && ok && n.For != "" {
-		at = span(at, n.For)
+		at = p.moved(at, n.For)
 	}
 	return at, ok, err
 }

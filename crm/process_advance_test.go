@@ -359,3 +359,13 @@ func TestGoingRound(t *testing.T) {
 		}
 	}
 }
+
+// TestSpansGoByTheZone waits a day in which the clocks were put forward.
+func TestSpansGoByTheZone(t *testing.T) {
+	t.Parallel()
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	require.NoError(t, err)
+	noon := time.Date(2026, time.March, 28, 12, 0, 0, 0, berlin)
+	require.Equal(t, 23*time.Hour, (&pass{zone: berlin}).moved(noon, "1d").Sub(noon))
+	require.Equal(t, 24*time.Hour, (&pass{}).moved(noon, "1d").Sub(noon))
+}

@@ -143,7 +143,7 @@ func (c *Core) checkProcess(ctx context.Context, p *Process) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := definer{core: c, ctx: ctx, g: g, r: r, set: orBare(set, o)}
+	d := definer{core: c, ctx: ctx, g: g, r: r, set: orBare(set, o, r.access.rights.zone)}
 	for i := range p.Steps {
 		if err := d.step(i, &p.Steps[i]); err != nil {
 			return nil, err

@@ -63,10 +63,13 @@ func (ps *Processes) dryRun(ctx context.Context, id, record ID) ([]DryStep, erro
 	if _, err := o.get(ctx, record, nil); err != nil {
 		return nil, err
 	}
-	s := ps.core.stage(ctx, r.sc.Tenant)
+	s, err := ps.core.stage(ctx, r.sc.Tenant)
+	if err != nil {
+		return nil, err
+	}
 	st := begin(g, s.now, nil)
 	d := &dryWorld{scene: scene{stage: s, g: g, in: &instance{object: p.Object, record: uuid.UUID(record)}, st: st, o: o}, r: r}
-	return d.run(&pass{g: g, st: st, now: s.now, w: d})
+	return d.run(&pass{g: g, st: st, now: s.now, zone: s.zone, w: d})
 }
 
 // dryWorld is a world in which nothing is done.

@@ -99,7 +99,11 @@ func (c *Core) recordGone(ctx context.Context, tenant string, e Event, purged bo
 		if o == nil {
 			return nil
 		}
-		if r, err := c.stage(ctx, tenant).record(o, uuid.UUID(e.Record)); err != nil || r != nil { // it was restored since
+		s, err := c.stage(ctx, tenant)
+		if err != nil {
+			return err
+		}
+		if r, err := s.record(o, uuid.UUID(e.Record)); err != nil || r != nil { // it was restored since
 			return err
 		}
 	}

@@ -65,7 +65,10 @@ func (c *Core) runTogether(ctx context.Context, tenant string, claimed map[uuid.
 	}
 	err = c.atomic(ctx, func(ctx context.Context) error {
 		todo = nil
-		s := c.stage(ctx, tenant)
+		s, err := c.stage(ctx, tenant)
+		if err != nil {
+			return err
+		}
 		list, err := c.lock(ctx, tenant, ids...)
 		if err != nil {
 			return err
@@ -149,7 +152,11 @@ func (c *Core) changeInstance(ctx context.Context, tenant string, id ID, fn func
 		if len(list) == 0 {
 			return ErrNotFound
 		}
-		p, err := c.stage(ctx, tenant).open(list[0], false)
+		s, err := c.stage(ctx, tenant)
+		if err != nil {
+			return err
+		}
+		p, err := s.open(list[0], false)
 		if err != nil {
 			return err
 		}

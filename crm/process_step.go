@@ -25,7 +25,7 @@ const (
 
 // Step is a part of a [Process]. What follows a step is named by its key. Spans of
 // time are those of the expression language: "90min", "3d", "2mo", by the calendar of
-// UTC. Conditions are in that language too, and about the record; see
+// the tenant's zone. Conditions are in that language too, and about the record; see
 // docs/expressions.md.
 type Step struct {
 	// Key names the step in its process: lower-case letters, digits and underscores.
@@ -50,7 +50,7 @@ type Step struct {
 	// sign: "-3d".
 	For string `json:"for,omitempty"`
 	// Until is the field of the record that says till when a wait waits: a time, or a
-	// date, whose first instant in UTC is meant. The wait follows the field when that
+	// date, whose first instant in the tenant's zone is meant. The wait follows the field when that
 	// changes, and lasts while it is empty.
 	Until string `json:"until,omitempty"`
 	// Event is what a wait waits for: "deal.won", or "deal.*" for anything that
@@ -124,18 +124,18 @@ var stepFields = map[StepKind][]string{
 	StepEnd:    {},
 }
 
-// span moves a time by a span that was checked.
-func span(t time.Time, text string) time.Time {
-	moved, ok := filter.Shift(t, text)
+// moved returns a time moved by a span that was checked.
+func (p *pass) moved(t time.Time, text string) time.Time {
+	at, ok := filter.Shift(t, text, p.zone)
 	if !ok {
 		return t
 	}
-	return moved
+	return at
 }
 
 // isSpan reports whether a text is a span, and not back where that makes no sense.
 func isSpan(text string, back bool) bool {
-	_, ok := filter.Shift(time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC), text)
+	_, ok := filter.Shift(time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC), text, nil)
 	return ok && (back || !strings.HasPrefix(text, "-"))
 }
 

@@ -19,6 +19,7 @@ type stage struct {
 	ctx     context.Context //nolint:containedctx // it lives for one transaction
 	tenant  string
 	now     time.Time
+	zone    *time.Location     // the tenant's; nil is UTC
 	records map[recordKey]*rec // read already; nil: it is gone
 	room    int                // how many actions outside may come of it
 }
@@ -32,8 +33,12 @@ type recordKey struct {
 	id uuid.UUID
 }
 
-func (c *Core) stage(ctx context.Context, tenant string) *stage {
-	return &stage{core: c, ctx: ctx, tenant: tenant, now: c.now(), records: map[recordKey]*rec{}, room: errands}
+func (c *Core) stage(ctx context.Context, tenant string) (*stage, error) {
+	r, err := c.rightsOf(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	return &stage{core: c, ctx: ctx, tenant: tenant, now: c.now(), zone: r.zone, records: map[recordKey]*rec{}, room: errands}, nil
 }
 
 // record returns a living record, or nil.
@@ -115,7 +120,7 @@ var _ world = (*scene)(nil)
 
 // pass begins a pass over an instance.
 func (s *stage) pass(in *instance, g *graph, st *state) *pass {
-	return &pass{g: g, st: st, now: s.now, w: &scene{stage: s, g: g, in: in, st: st, o: s.core.objects[in.object]}}
+	return &pass{g: g, st: st, now: s.now, zone: s.zone, w: &scene{stage: s, g: g, in: in, st: st, o: s.core.objects[in.object]}}
 }
 
 // open reads what is needed of an instance to change it.
@@ -152,7 +157,7 @@ func (s *scene) own() (*rec, *fieldSet, error) {
 	if err != nil {
 		return nil, nil, &stopped{err}
 	}
-	return r, orBare(set, s.o), nil
+	return r, orBare(set, s.o, s.zone), nil
 }
 
 // holds asks a condition about the record's own fields in memory, and any other the
@@ -171,7 +176,7 @@ func (s *scene) holds(text string) (bool, error) {
 	}
 	when := x.steady
 	if when == nil {
-		if when, err = x.parsed.Compile(set.own(false), nil, momentOf(s.now, ID{})); err != nil {
+		if when, err = x.parsed.Compile(set.own(false), nil, momentOf(s.now, s.zone, ID{})); err != nil {
 			return false, err
 		}
 	}
@@ -225,12 +230,12 @@ func (s *scene) instant(field string) (time.Time, bool, error) {
 	case time.Time:
 		return v, true, nil
 	case Date:
-		return v.Time(time.UTC), true, nil
+		return v.Time(s.zone), true, nil
 	case int64:
 		return time.UnixMicro(v).UTC(), true, nil
 	case string:
 		d, err := ParseDate(v)
-		return d.Time(time.UTC), err == nil, err
+		return d.Time(s.zone), err == nil, err
 	}
 	return time.Time{}, false, nil
 }
@@ -295,7 +300,7 @@ type compiled struct {
 func (g *graph) condition(set *fieldSet, text string) (*compiled, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.conds == nil || g.conds.set != set && !(g.conds.set.empty() && set.empty()) {
+	if g.conds == nil || g.conds.set != set && !(g.conds.set.empty() && set.empty() && g.conds.set.zone == set.zone) {
 		g.conds = &conditions{set, map[string]*compiled{}}
 	}
 	if c := g.conds.of[text]; c != nil {
@@ -313,9 +318,9 @@ func (g *graph) condition(set *fieldSet, text string) (*compiled, error) {
 }
 
 // orBare is a set, or an empty one.
-func orBare(s *fieldSet, o *object) *fieldSet {
+func orBare(s *fieldSet, o *object, zone *time.Location) *fieldSet {
 	if s == nil {
-		return &fieldSet{o: o}
+		return &fieldSet{o: o, zone: zone}
 	}
 	return s
 }
