@@ -11,8 +11,8 @@ import (
 	"github.com/embedcrm/embedcrm/crm/crmtest"
 )
 
-// welcome is a message to an address.
-func welcome(key, to string) crm.Message {
+// note is a message to an address.
+func note(key, to string) crm.Message {
 	return crm.Message{
 		Key:     key,
 		From:    crm.Correspondent{Address: must(crm.ParseAddress(crm.AddressEmail, "us@example.com")), Name: "The shop"},
@@ -27,7 +27,7 @@ func ExampleChannel() {
 	mail := &crmtest.Channel{} // as a host's own, or crm/smtp
 	mail.Next(crmtest.Accept(), crmtest.Reject(crm.ReasonBadAddress), crmtest.Later(time.Minute), crmtest.Lost(true))
 	for _, to := range []string{"ada", "bob", "eve", "dan"} {
-		_, err := mail.Send(context.Background(), welcome(to, to+"@example.org"))
+		_, err := mail.Send(context.Background(), note(to, to+"@example.org"))
 		switch crm.ClassOf(err) {
 		case crm.SendAccepted:
 			fmt.Println(to, "has been sent it")
@@ -92,7 +92,7 @@ func ExampleAddress_Same() {
 }
 
 func ExampleMessage_Normal() {
-	m := welcome("0198c1f0-7a3e-7b52-9c1d-2f4e6a8b0c1d", "ada@example.org")
+	m := note("0198c1f0-7a3e-7b52-9c1d-2f4e6a8b0c1d", "ada@example.org")
 	m.Subject = "Welcome\r\nBcc: everybody@example.org"
 	_, err := m.Normal()
 	fmt.Println(err)
@@ -105,7 +105,7 @@ func ExampleMessageID() {
 }
 
 func ExampleAttach() {
-	m := welcome("m-1", "ada@example.org")
+	m := note("m-1", "ada@example.org")
 	m.Attachments = []crm.Attachment{crm.Attach("terms.txt", "text/plain; charset=utf-8", []byte("Be kind."))}
 	mail := &crmtest.Channel{}
 	_, err := mail.Send(context.Background(), m)
