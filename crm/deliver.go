@@ -238,12 +238,18 @@ func (d *delivery) transaction(ctx context.Context, limit int, verdict error) er
 		if err != nil {
 			return err
 		}
+		wanted, err := d.wanted(ctx, b.events)
+		if err != nil {
+			return err
+		}
 		var changes []storage.Change
 		for _, e := range b.events {
 			failed := verdict
 			switch verdict = nil; {
 			case records[e.record]:
 				changes = append(changes, d.hold(e, nil))
+				continue
+			case wanted != nil && !wanted[ID(e.id)] && failed == nil:
 				continue
 			case failed == nil:
 				if failed, err = d.hand(ctx, e); err != nil {
@@ -266,6 +272,14 @@ func (d *delivery) transaction(ctx context.Context, limit int, verdict error) er
 		d.row = &next
 	}
 	return err
+}
+
+// wanted returns which of the events the handler is called for; nil is all.
+func (d *delivery) wanted(ctx context.Context, events []placed) (map[ID]bool, error) {
+	if d.sub.among == nil || len(events) == 0 {
+		return nil, nil
+	}
+	return d.sub.among(ctx, d.tenant, events)
 }
 
 // hand gives an event to a handler that works in the transaction.

@@ -83,6 +83,9 @@ type Processes struct {
 
 const processKind = "process"
 
+// processSubscription is how processes hear of what happens to their records.
+const processSubscription = "crm.process"
+
 // defineProcesses makes processes a kind of record. Who writes one holds the
 // tenant's row, as whoever changes custom fields: so no field goes that a process
 // written at the same time names.
@@ -102,7 +105,11 @@ func (c *Core) defineProcesses() error {
 	c.Instances = &Instances{core: c}
 	c.Fields.UsedBy(c.Processes.using)
 	c.addQueue(c.processQueue())
-	return c.On("*", "crm.process", c.processEvent)
+	if err := c.On("*", processSubscription, c.processEvent); err != nil {
+		return err
+	}
+	c.subscribed(processSubscription).among = c.processEvents
+	return nil
 }
 
 func (c *Core) beforeProcess(ctx context.Context, w *Write[Process]) error {

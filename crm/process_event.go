@@ -2,12 +2,68 @@ package crm
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
 
 	"github.com/embedcrm/embedcrm/storage"
 )
+
+// processEvents returns which events concern an instance: those of a record that some
+// wait is about, and the ends of records. A wait that begins later than this look does
+// not want them: it holds its record and remembers the version.
+func (c *Core) processEvents(ctx context.Context, tenant string, events []placed) (map[ID]bool, error) {
+	records := map[string][]any{}
+	wanted := map[ID]bool{}
+	for _, e := range events {
+		if gone(e.name) {
+			wanted[ID(e.id)] = true
+		} else if !slices.Contains(records[e.object], any(e.record)) {
+			records[e.object] = append(records[e.object], e.record)
+		}
+	}
+	type record struct {
+		object string
+		id     uuid.UUID
+	}
+	waited := map[record]bool{}
+	for object, ids := range records {
+		q := &storage.Query{Table: waitTable, Columns: []int{0, 1, 3}, Limit: MaxPage, Where: storage.And{
+			storage.Is{Field: storage.F("object"), Op: storage.Eq, Value: object},
+			storage.In{Field: storage.F("record_id"), Values: ids},
+		}}
+		for {
+			var page []storage.Values
+			err := c.session(ctx).Read(ctx, tenant, q, func() storage.Row {
+				page = append(page, make(storage.Values, len(waitTable.Columns)))
+				return page[len(page)-1]
+			})
+			for _, v := range page {
+				id, _ := v[3].(uuid.UUID)
+				waited[record{object, id}] = true
+			}
+			if err != nil {
+				return nil, err
+			}
+			if len(page) < q.Limit {
+				break
+			}
+			q.After = []any{page[len(page)-1][0], page[len(page)-1][1]}
+		}
+	}
+	for _, e := range events {
+		if waited[record{e.object, e.record}] {
+			wanted[ID(e.id)] = true
+		}
+	}
+	return wanted, nil
+}
+
+// gone reports whether an event is the end of its record.
+func gone(event string) bool {
+	return strings.HasSuffix(event, ".deleted") || strings.HasSuffix(event, ".purged")
+}
 
 // processEvent tells the instances that run on a record of what happened to it. It
 // is called once for each event, in a transaction, in the scope of the tenant.

@@ -16,9 +16,12 @@ import (
 type subscription struct {
 	name, event string
 	fn          func(context.Context, Event) error
-	outside     bool
-	beginning   bool
-	attempts    int64
+	// among returns, when not nil, which of the events of a batch fn is to be called
+	// for: one look for all of them, in the delivery's transaction.
+	among     func(ctx context.Context, tenant string, events []placed) (map[ID]bool, error)
+	outside   bool
+	beginning bool
+	attempts  int64
 }
 
 // SubscribeOption says something about a subscription; see [Core.On].
