@@ -51,6 +51,8 @@ var rooms = map[string]room{
 	"crm/internal/filter": {inside: []string{"storage"}, outside: []string{"github.com/google/uuid", "github.com/expr-lang/expr"}},
 	"crm/crmtest":         {inside: []string{"crm", "storage", "storage/sqlite"}, outside: []string{"github.com/stretchr/testify", "modernc.org/sqlite"}},
 
+	"analytics": {inside: []string{"crm", "storage"}},
+
 	"internal/pgtest": {outside: []string{"github.com/jackc/pgx/v5"}},
 	"internal/enginetest": {
 		inside:  []string{"internal/pgtest", "storage", "storage/postgres", "storage/sqlite"},
