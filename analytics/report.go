@@ -77,7 +77,7 @@ const maxName = 100
 func (a *Analytics) Run(ctx context.Context, r Report) (Result, error) {
 	q, err := compile(r)
 	if err != nil {
-		return Result{}, &crm.Error{Op: "report", Object: r.Object, Err: err}
+		return Result{}, &crm.Error{Op: "report", Object: clip(r.Object), Err: err}
 	}
 	var opts []crm.ListOption
 	if !r.Where.IsZero() {
