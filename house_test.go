@@ -58,6 +58,8 @@ var rooms = map[string]room{
 	"crm/crmtest":         {inside: []string{"crm", "storage", "storage/sqlite"}, outside: []string{"github.com/stretchr/testify", "modernc.org/sqlite"}},
 	"crm/smtp":            {inside: []string{"crm"}},
 
+	"analytics": {inside: []string{"crm", "storage"}},
+
 	"internal/pgtest": {outside: []string{"github.com/jackc/pgx/v5"}},
 	"internal/enginetest": {
 		inside:  []string{"internal/pgtest", "storage", "storage/postgres", "storage/sqlite"},
