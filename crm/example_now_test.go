@@ -15,3 +15,15 @@ func ExampleCore_Now() {
 	// 2026-01-05 09:00:00 +0000 UTC
 	// 2025-06-01 12:00:00 +0000 UTC
 }
+
+func ExampleSystemIn() {
+	h, ctx := openHarbour()
+	argo := must(h.Boats.Create(ctx, Boat{Name: "Argo"}))
+	must(h.Boats.Update(crm.SystemIn(ctx), argo.ID, func(b *Boat) error { b.Berth = "A7"; return nil }))
+	for _, e := range must(h.Boats.History(ctx, argo.ID)).Items {
+		fmt.Println(e.Name, "by", e.Actor)
+	}
+	// Output:
+	// boat.updated by system
+	// boat.created by member:dana
+}

@@ -13,3 +13,14 @@ func (c *Core) Now(ctx context.Context) time.Time {
 	}
 	return c.now()
 }
+
+// SystemIn is [System] in the tenant of a context's scope. It is for what a module
+// does for itself while it serves an actor: what it needs and he may not do. A
+// context without a scope stays without one.
+func SystemIn(ctx context.Context) context.Context {
+	sc, _ := ctx.Value(scopeKey{}).(scope)
+	if sc.Tenant == "" {
+		return ctx
+	}
+	return System(ctx, sc.Tenant)
+}

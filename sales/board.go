@@ -58,14 +58,34 @@ func (d *Deals) pipeline(ctx context.Context, id crm.ID) (Pipeline, error) {
 		}
 		return p, err
 	}
-	page, err := d.sales.Pipelines.List(ctx, crm.OrderBy("position"), crm.Limit(1))
-	if err != nil {
-		return Pipeline{}, err
+	for range 2 {
+		page, err := d.sales.Pipelines.List(ctx, crm.OrderBy("position"), crm.Limit(1))
+		if err != nil {
+			return Pipeline{}, err
+		}
+		if len(page.Items) > 0 {
+			return page.Items[0], nil
+		}
+		if err := d.sales.catchUp(ctx); err != nil {
+			return Pipeline{}, err
+		}
 	}
-	if len(page.Items) == 0 {
-		return Pipeline{}, crm.Invalid("pipeline_id", "the tenant has no pipeline that you may read: create one, with its stages")
+	return Pipeline{}, crm.Invalid("pipeline_id", "there is no pipeline that you may read: create one, with its stages")
+}
+
+// catchUp gives its first pipeline to a tenant that is older than the module in this
+// database. One that has deleted its pipelines is left alone.
+func (s *Sales) catchUp(ctx context.Context) error {
+	ctx = crm.SystemIn(ctx)
+	n, err := s.Pipelines.Count(ctx, crm.WithDeleted())
+	if err != nil || n > 0 {
+		return err
 	}
-	return page.Items[0], nil
+	err = s.core.Tx(ctx, s.seed)
+	if errors.Is(err, crm.ErrConflict) { // another writer was first
+		return nil
+	}
+	return err
 }
 
 func (b *board) byID(id crm.ID) (Stage, bool) {

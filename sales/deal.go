@@ -53,12 +53,11 @@ type Deals struct {
 	crm.Collection[Deal]
 
 	kind  *crm.Kind[Deal]
-	core  *crm.Core
 	sales *Sales
 }
 
 func (s *Sales) defineDeals(core *crm.Core) error {
-	d := &Deals{core: core, sales: s}
+	d := &Deals{sales: s}
 	kind, err := crm.Define(core, crm.Object[Deal]{Name: "deal", Initial: d.begin, BeforeWrite: d.follow})
 	if err != nil {
 		return err
@@ -117,7 +116,7 @@ func (d *Deals) follow(ctx context.Context, w *crm.Write[Deal]) error {
 	case is.Status == Open && was != nil:
 		is.Closed, is.LostReason = time.Time{}, ""
 	case is.Status != Open && (was != nil || is.Closed.IsZero()):
-		is.Closed = d.core.Now(ctx)
+		is.Closed = d.sales.core.Now(ctx)
 	}
 	return nil
 }

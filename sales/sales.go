@@ -15,6 +15,8 @@ type Sales struct {
 	Pipelines *Pipelines
 	Stages    *Stages
 	Deals     *Deals
+
+	core *crm.Core
 }
 
 //go:embed migrations
@@ -33,7 +35,7 @@ func New(core *crm.Core, people *customers.Customers) (*Sales, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sales{}
+	s := &Sales{core: core}
 	for _, define := range []func(*crm.Core) error{s.defineProducts, s.definePipelines, s.defineStages, s.defineDeals} {
 		if err := define(core); err != nil {
 			return nil, err
