@@ -41,7 +41,7 @@ type room struct {
 var rooms = map[string]room{
 	"": {inside: []string{"crm", "customers", "sales", "storage"}},
 	"embedcrmtest": {
-		inside:  []string{"", "crm", "crm/crmtest", "storage", "storage/sqlite"},
+		inside:  []string{"", "crm", "crm/crmtest", "sales", "storage", "storage/sqlite"},
 		outside: []string{"github.com/stretchr/testify", "modernc.org/sqlite"},
 	},
 

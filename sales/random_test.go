@@ -1,7 +1,6 @@
 package sales_test
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -57,7 +56,7 @@ func TestWhateverIsDoneADealIsSound(t *testing.T) {
 				}
 				require.Equal(r, fails, err != nil, "%v", err)
 				if fails {
-					require.True(r, errors.Is(err, crm.ErrInvalid), "%v", err)
+					require.ErrorIs(r, err, crm.ErrInvalid)
 				} else if at = to; at != "won" && at != "lost" {
 					open = at
 				}

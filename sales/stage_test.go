@@ -24,10 +24,10 @@ func TestATenantBeginsWithAPipeline(t *testing.T) {
 		require.NoError(t, err)
 		var all []string
 		for _, s := range stages.Items {
-			all = append(all, fmt.Sprintf("%s %s %d", s.Key, s.Kind, s.Probability))
+			all = append(all, fmt.Sprintf("%s: %s, %d", s.Key, s.Kind, s.Probability))
 		}
 		require.Equal(t, []string{
-			"prospecting open 10", "qualification open 20", "proposal open 50", "negotiation open 75", "won won 100", "lost lost 0",
+			"prospecting: open, 10", "qualification: open, 20", "proposal: open, 50", "negotiation: open, 75", "won: won, 100", "lost: lost, 0",
 		}, all)
 		d.whole(t)
 	})
