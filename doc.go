@@ -18,6 +18,6 @@
 // gives it to those: customers.New(core), sales.New(core, people). What every kind of record can do is in package crm. A
 // host's tests get a CRM with a clock they move from package embedcrmtest.
 //
-// The modules at present are customers and sales, and of these the first slice; marketing, service and analytics are yet
+// The modules at present are customers, sales and analytics, and of these the first slice; marketing and service are yet
 // to come.
 package embedcrm

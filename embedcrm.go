@@ -1,6 +1,7 @@
 package embedcrm
 
 import (
+	"github.com/embedcrm/embedcrm/analytics"
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/customers"
 	"github.com/embedcrm/embedcrm/sales"
@@ -17,6 +18,8 @@ type App struct {
 	Customers *customers.Customers
 	// Sales are products, pipelines and deals.
 	Sales *sales.Sales
+	// Analytics are reports over the records of all kinds.
+	Analytics *analytics.Analytics
 }
 
 // New returns a CRM on a store, with all its modules. The zero Config works. Nothing is read or written: call Migrate
@@ -34,5 +37,5 @@ func New(store storage.Store, cfg crm.Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &App{Core: core, Customers: people, Sales: pipeline}, nil
+	return &App{Core: core, Customers: people, Sales: pipeline, Analytics: analytics.New(core)}, nil
 }

@@ -107,11 +107,13 @@ type Aggregate struct {
 }
 
 // Group is a value to group by. With Bounds, which ascend and are of the field's
-// kind (Int, Time or Day), it is instead the number of bounds that are not
-// greater than the value, an Int: 0 before the first bound.
+// kind (Int, Time, Day or Text), it is instead the number of bounds that are not
+// greater than the value, an Int: 0 before the first bound. In rows that do not
+// satisfy Where the value is taken as absent; nil is every row.
 type Group struct {
 	Field  Field
 	Bounds []any
+	Where  Expr
 }
 
 // Fn is what a measure computes.
@@ -130,11 +132,13 @@ const (
 	Percentile               // the nearest rank: the ⌈P/100·n⌉-th of n values in order
 )
 
-// Measure is one figure of an [Aggregate].
+// Measure is one figure of an [Aggregate], over the rows that satisfy Where as
+// well; nil is all of them.
 type Measure struct {
 	Fn    Fn
 	Field Field // not for CountRows
 	P     int   // for Percentile: 1 to 100
+	Where Expr
 }
 
 // Check reports what is wrong with an aggregate as [ErrInvalid].
@@ -157,8 +161,14 @@ func (a *Aggregate) Check() error {
 		if err := g.check(t, k); err != nil {
 			return err
 		}
+		if err := CheckExpr(t, g.Where); err != nil {
+			return err
+		}
 	}
 	for _, m := range a.Measure {
+		if err := CheckExpr(t, m.Where); err != nil {
+			return err
+		}
 		if m.Fn == CountRows {
 			continue
 		}
@@ -189,8 +199,8 @@ func (g Group) check(t *Table, k Kind) error {
 	if g.Bounds == nil {
 		return nil
 	}
-	if k != Int && k != Time && k != Day {
-		return Invalid(t.Name, g.Field.Name, "holds %s, and only int, time and date have bounds", k)
+	if k != Int && k != Time && k != Day && k != Text {
+		return Invalid(t.Name, g.Field.Name, "holds %s, and only int, time, date and text have bounds", k)
 	}
 	if len(g.Bounds) == 0 || len(g.Bounds) > MaxBounds {
 		return Invalid(t.Name, g.Field.Name, "a group has 1 to %d bounds, not %d", MaxBounds, len(g.Bounds))

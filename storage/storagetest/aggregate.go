@@ -23,6 +23,8 @@ func aggregateTests() []testCase {
 		{"the answer has a row for each combination that occurs, in order, absent lowest", shared, testCombinations},
 		{"a group with bounds is the number of bounds not greater than the value", shared, testBounds},
 		{"as many bounds as allowed", shared, testMostBounds},
+		{"a group's value is absent where its condition does not hold", shared, testGroupWhere},
+		{"a measure with a condition is over the rows that satisfy it", shared, testMeasureWhere},
 		{"Distinct counts the different values of every kind", shared, testDistinct},
 		{"Min and Max are of the field's kind", shared, testMinMax},
 		{"Percentile is the nearest rank", shared, testPercentile},
@@ -86,16 +88,23 @@ func showGroups(list []storage.Group) string {
 		if g.Bounds != nil {
 			s.WriteString(" by " + showPositions([][]any{g.Bounds}))
 		}
-		s.WriteString("; ")
+		s.WriteString(showWhere(g.Where) + "; ")
 	}
 	return s.String()
+}
+
+func showWhere(e storage.Expr) string {
+	if e == nil {
+		return ""
+	}
+	return " where " + show(e)
 }
 
 func showMeasures(list []storage.Measure) string {
 	names := [...]string{"", "rows", "count", "distinct", "sum", "min", "max", "percentile"}
 	var s strings.Builder
 	for _, m := range list {
-		fmt.Fprintf(&s, "%s %s %d; ", names[m.Fn], showField(m.Field), m.P)
+		fmt.Fprintf(&s, "%s %s %d%s; ", names[m.Fn], showField(m.Field), m.P, showWhere(m.Where))
 	}
 	return s.String()
 }
@@ -164,7 +173,7 @@ func testBounds(t *testing.T, e *env) {
 	for n, v := range []any{nil, math.MinInt64, 9, 10, 11, 19, 20, math.MaxInt64} {
 		r := row(e.note, "id", id(n), "score", v)
 		if v != nil {
-			r = change(e.note, r, "due", at(n).Add(-time.Microsecond), "until", day(2024, 1, n))
+			r = change(e.note, r, "due", at(n).Add(-time.Microsecond), "until", day(2024, 1, n), "body", string(rune('a'+n-1)))
 		}
 		e.add(e.note, r)
 	}
@@ -181,9 +190,68 @@ func testBounds(t *testing.T, e *env) {
 	require.Equal(t, []storage.Values{{nil, int64(1)}, {int64(0), int64(2)}, {int64(1), int64(4)}, {int64(2), int64(1)}}, by("until", day(2024, 1, 3), day(2024, 1, 7)))
 	require.Equal(t, []storage.Values{{nil, int64(1)}, {int64(0), int64(7)}}, by("until", day(9999, 12, 31)))
 
+	require.Equal(t, []storage.Values{{nil, int64(1)}, {int64(0), int64(1)}, {int64(1), int64(4)}, {int64(2), int64(2)}}, by("body", "b", "f"))
+
 	// Bounds in another zone than UTC are the same instants.
 	zone := time.FixedZone("", 3600)
 	require.Equal(t, by("due", at(3)), by("due", at(3).In(zone)))
+}
+
+// testGroupWhere groups notes by their author's city, but for one author.
+func testGroupWhere(t *testing.T, e *env) {
+	e.add(e.author, row(e.author, "id", id(1), "city", "London"), row(e.author, "id", id(2), "city", "Turin"))
+	for n := range 6 {
+		e.add(e.note, row(e.note, "id", id(n), "author_id", id(1+n%2), "rank", n, "done", n == 5))
+	}
+	not := func(city string) storage.Expr {
+		return storage.Not{Expr: storage.Is{Field: e.authorField("city"), Op: storage.Eq, Value: city}}
+	}
+	a := &storage.Aggregate{
+		Table: e.note, Measure: []storage.Measure{count(), of(storage.Sum, "rank")},
+		Group: []storage.Group{{Field: e.authorField("city"), Where: not("Turin")}},
+	}
+	require.Equal(t, []storage.Values{{nil, int64(3), int64(9)}, {"London", int64(3), int64(6)}}, e.figures(a))
+	a.Group = append(a.Group, storage.Group{Field: storage.F("rank"), Bounds: []any{int64(2)}, Where: not("London")})
+	require.Equal(t, []storage.Values{
+		{nil, int64(0), int64(1), int64(1)}, {nil, int64(1), int64(2), int64(8)}, {"London", nil, int64(3), int64(6)},
+	}, e.figures(a))
+	a.Where = storage.Is{Field: storage.F("done"), Op: storage.Eq, Value: true}
+	require.Equal(t, []storage.Values{{nil, int64(1), int64(1), int64(5)}}, e.figures(a))
+}
+
+func testMeasureWhere(t *testing.T, e *env) {
+	for n := range 6 {
+		e.add(e.note, row(e.note, "id", id(n), "rank", n, "score", 10*n, "done", n > 2))
+	}
+	above := func(n int64) storage.Expr {
+		return storage.Is{Field: storage.F("rank"), Op: storage.Gt, Value: n}
+	}
+	var measures []storage.Measure
+	for _, m := range []storage.Measure{
+		count(), of(storage.CountOf, "score"), of(storage.Distinct, "rank"), of(storage.Sum, "score"), of(storage.Min, "score"), of(storage.Max, "score"),
+		{Fn: storage.Percentile, Field: storage.F("score"), P: 50},
+	} {
+		given := m
+		given.Where = above(1)
+		measures = append(measures, m, given)
+	}
+	a := &storage.Aggregate{Table: e.note, Measure: measures}
+	n := func(list ...int64) (row storage.Values) {
+		for _, v := range list {
+			row = append(row, v)
+		}
+		return row
+	}
+	require.Equal(t, []storage.Values{n(6, 4, 6, 4, 6, 4, 150, 140, 0, 20, 50, 50, 20, 30)}, e.figures(a))
+	a.Group = []storage.Group{{Field: storage.F("done")}}
+	require.Equal(t, []storage.Values{
+		append(storage.Values{false}, n(3, 1, 3, 1, 3, 1, 30, 20, 0, 20, 20, 20, 10, 20)...),
+		append(storage.Values{true}, n(3, 3, 3, 3, 3, 3, 120, 120, 30, 30, 50, 50, 40, 40)...),
+	}, e.figures(a))
+	a = &storage.Aggregate{Table: e.note, Measure: []storage.Measure{{Fn: storage.CountRows, Where: above(4)}}}
+	require.Equal(t, []storage.Values{n(1)}, e.figures(a))
+	a.Measure = append(a.Measure, storage.Measure{Fn: storage.Sum, Field: storage.F("score"), Where: storage.Or{}})
+	require.Equal(t, []storage.Values{{int64(1), nil}}, e.figures(a), "over no row the count is 0, the sum absent")
 }
 
 func testMostBounds(t *testing.T, e *env) {

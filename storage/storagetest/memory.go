@@ -167,7 +167,11 @@ func (w *world) aggregate(a *storage.Aggregate) (rows []storage.Values, overflow
 	for _, r := range w.match(a.Table, a.Where) {
 		key := storage.Values{}
 		for _, g := range a.Group {
-			key = append(key, groupValue(g, r.Value(g.Field)))
+			var v any
+			if storage.Match(g.Where, r) {
+				v = groupValue(g, r.Value(g.Field))
+			}
+			key = append(key, v)
 		}
 		i := slices.IndexFunc(buckets, func(b *bucket) bool { return compareAll(b.key, key) == 0 })
 		if i < 0 {
@@ -212,6 +216,7 @@ func compareAll(a, b storage.Values) int {
 }
 
 func measure(m storage.Measure, rows []record) (v any, overflow bool) {
+	rows = slices.DeleteFunc(slices.Clone(rows), func(r record) bool { return !storage.Match(m.Where, r) })
 	if m.Fn == storage.CountRows {
 		return int64(len(rows)), false
 	}

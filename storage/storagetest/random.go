@@ -455,11 +455,11 @@ func (g generator) aggregate(t *storage.Table) *storage.Aggregate {
 	}
 	for range g.upTo(2) {
 		f := g.field(t, comparables()...)
-		a.Group = append(a.Group, storage.Group{Field: f.field, Bounds: g.bounds(f.kind)})
+		a.Group = append(a.Group, storage.Group{Field: f.field, Bounds: g.bounds(f.kind), Where: g.seldom(t)})
 	}
 	for range 1 + g.upTo(3) {
 		fn := storage.Fn(1 + g.upTo(6))
-		m := storage.Measure{Fn: fn}
+		m := storage.Measure{Fn: fn, Where: g.seldom(t)}
 		switch fn {
 		case storage.CountRows:
 		case storage.CountOf:
@@ -481,8 +481,16 @@ func (g generator) aggregate(t *storage.Table) *storage.Aggregate {
 	return a
 }
 
+// seldom is a condition, or more often none.
+func (g generator) seldom(t *storage.Table) storage.Expr {
+	if g.upTo(3) > 0 {
+		return nil
+	}
+	return g.condition(t, 1)
+}
+
 func (g generator) bounds(k storage.Kind) []any {
-	if k != storage.Int && k != storage.Time && k != storage.Day || g.coin() {
+	if k != storage.Int && k != storage.Time && k != storage.Day && k != storage.Text || g.coin() {
 		return nil
 	}
 	var list []any

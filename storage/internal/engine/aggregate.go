@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/uptrace/bun"
@@ -27,7 +30,7 @@ func (s *session) Aggregate(ctx context.Context, tenant string, a *storage.Aggre
 		b := s.e.build(tenant)
 		defer s.e.free(b)
 		write := b.aggregate
-		if len(a.Group) == 0 && len(a.Measure) == 1 && a.Measure[0].Fn == storage.CountRows {
+		if len(a.Group) == 0 && len(a.Measure) == 1 && a.Measure[0].Fn == storage.CountRows && a.Measure[0].Where == nil {
 			write = b.count // what every list asks for next
 		}
 		if err := write(s.e.bun, a); err != nil {
@@ -104,49 +107,74 @@ func (b *builder) aggregate(db *bun.DB, a *storage.Aggregate) error {
 	var fault error
 	piece := func(write func()) fragment { return fragment{b, write} }
 	inner := db.NewSelect()
-	for i, g := range a.Group {
-		inner = inner.ColumnExpr("? AS ?", piece(func() { b.groupValue(a.Table, g) }), bun.Ident("g"+strconv.Itoa(i)))
-	}
-	values := map[storage.Field]string{}
-	for _, m := range a.Measure {
-		if _, seen := values[m.Field]; seen || m.Fn == storage.CountRows {
-			continue
+	given := func(where storage.Expr, write func()) fragment {
+		if where == nil {
+			return piece(write)
 		}
-		name := "m" + strconv.Itoa(len(values))
-		values[m.Field] = name
-		inner = inner.ColumnExpr("? AS ?", piece(func() { b.operand("t", m.Field) }), bun.Ident(name))
+		return piece(func() {
+			b.s("CASE WHEN ")
+			if err := b.where(a.Table, "t", where, false); err != nil {
+				fault = err
+			}
+			b.s(" THEN ")
+			write()
+			b.s(" END")
+		})
 	}
-	if len(a.Group)+len(values) == 0 {
+	for i, g := range a.Group {
+		inner = inner.ColumnExpr("? AS ?", given(g.Where, func() { b.groupValue(a.Table, g) }), bun.Ident("g"+strconv.Itoa(i)))
+	}
+	names := make([]string, len(a.Measure)) // of the inner select's columns, by measure
+	values, ranked := map[storage.Field]string{}, map[string]bool{}
+	for i, m := range a.Measure {
+		rows := m.Fn == storage.CountRows
+		switch {
+		case rows && m.Where == nil:
+			continue
+		case m.Where == nil && values[m.Field] != "":
+			names[i] = values[m.Field]
+		default:
+			names[i] = "m" + strconv.Itoa(i)
+			inner = inner.ColumnExpr("? AS ?", given(m.Where, func() {
+				if rows {
+					b.s("1")
+				} else {
+					b.operand("t", m.Field)
+				}
+			}), bun.Ident(names[i]))
+		}
+		if m.Where == nil {
+			values[m.Field] = names[i]
+		}
+		if m.Fn == storage.Percentile {
+			ranked[names[i]] = true
+		}
+	}
+	if len(a.Group) == 0 && !slices.ContainsFunc(names, func(name string) bool { return name != "" }) {
 		inner = inner.ColumnExpr("1 AS one")
 	}
 	inner = inner.
 		TableExpr("?", piece(func() { b.from(a.Table, "t") })).
 		Where("?", piece(func() { b.ofTenant("t") }))
 	if a.Where != nil {
-		inner = inner.Where("?", piece(func() { fault = b.where(a.Table, "t", a.Where, false) }))
-	}
-	ranked := map[storage.Field]bool{}
-	for _, m := range a.Measure {
-		if m.Fn == storage.Percentile {
-			ranked[m.Field] = true
-		}
+		inner = inner.Where("?", piece(func() { fault = cmp.Or(b.where(a.Table, "t", a.Where, false), fault) }))
 	}
 	if len(ranked) > 0 {
-		inner = rank(db, inner, a, values, ranked)
+		inner = rank(db, inner, a, slices.Sorted(maps.Keys(ranked)))
 	}
 
 	q := db.NewSelect().TableExpr("(?) AS ?", inner, bun.Ident("s"))
 	for i, g := range a.Group {
 		name := bun.Ident("g" + strconv.Itoa(i))
 		q = q.ColumnExpr("?", name).GroupExpr("?", name)
-		if _, null := kind(a.Table, g.Field); null {
+		if _, null := kind(a.Table, g.Field); null || g.Where != nil {
 			q = q.OrderExpr("? ASC"+b.d.Nulls(false), name)
 		} else {
 			q = q.OrderExpr("? ASC", name)
 		}
 	}
-	for _, m := range a.Measure {
-		q = q.ColumnExpr(b.measure(a.Table, m, values[m.Field]))
+	for i, m := range a.Measure {
+		q = q.ColumnExpr(b.measure(a.Table, m, names[i]))
 	}
 	if len(a.Group) > 0 {
 		q = q.Limit(storage.MaxGroups + 1)
@@ -169,9 +197,9 @@ func (b *builder) count(_ *bun.DB, a *storage.Aggregate) error {
 	return b.where(a.Table, "t", a.Where, false)
 }
 
-// rank adds to each row the rank of its value within its group, absent ones
+// rank adds to each row the ranks of its values within its group, absent ones
 // behind all, and how many values the group has.
-func rank(db *bun.DB, inner *bun.SelectQuery, a *storage.Aggregate, values map[storage.Field]string, ranked map[storage.Field]bool) *bun.SelectQuery {
+func rank(db *bun.DB, inner *bun.SelectQuery, a *storage.Aggregate, values []string) *bun.SelectQuery {
 	partition := ""
 	for i := range a.Group {
 		if i == 0 {
@@ -182,8 +210,7 @@ func rank(db *bun.DB, inner *bun.SelectQuery, a *storage.Aggregate, values map[s
 		partition += "g" + strconv.Itoa(i)
 	}
 	q := db.NewSelect().ColumnExpr("*").TableExpr("(?) AS ?", inner, bun.Ident("v"))
-	for f := range ranked {
-		name := values[f]
+	for _, name := range values {
 		q = q.ColumnExpr(fmt.Sprintf("row_number() OVER (%[1]s ORDER BY (%[2]s IS NULL), %[2]s) AS r%[2]s", partition, name)).
 			ColumnExpr(fmt.Sprintf("count(%[2]s) OVER (%[1]s) AS n%[2]s", partition, name))
 	}
@@ -210,6 +237,9 @@ func (b *builder) measure(t *storage.Table, m storage.Measure, x string) string 
 		k, _ := kind(t, m.Field)
 		return fmt.Sprintf("max(CASE WHEN r%[1]s = (n%[1]s * %[2]d + 99) / 100 THEN %[3]s END)", x, m.P, b.d.Comparable(x, k))
 	case storage.CountRows:
+		if m.Where != nil {
+			return "count(" + x + ")"
+		}
 	}
 	return "count(*)"
 }
