@@ -109,9 +109,9 @@ func (d *Deals) follow(ctx context.Context, w *crm.Write[Deal]) error {
 	}
 	stage, ok := b.byID(is.StageID)
 	if !ok {
-		return crm.Invalid("stage_id", "is no stage of the pipeline %s, whose stages are %s", b.pipeline.Key, b.keys())
+		return crm.Invalid("stage_id", "is no stage of the deal's pipeline, whose stages are %s", b.keys())
 	}
-	is.PipelineID, is.Status = b.pipeline.ID, stage.Kind
+	is.PipelineID, is.Status = b.pipeline, stage.Kind
 	switch {
 	case is.Status == Open && was != nil:
 		is.Closed, is.LostReason = time.Time{}, ""

@@ -126,7 +126,7 @@ func TestWhatADealDoesNotDo(t *testing.T) {
 		}{
 			"move to a stage there is not": {
 				func() (sales.Deal, error) { return d.Deals.Move(ctx, deal.ID, "nowhere") }, crm.ErrInvalid,
-				`stage: the pipeline sales has no stage "nowhere": its stages are prospecting, qualification, proposal, negotiation, won, lost`,
+				`stage: the deal's pipeline has no stage "nowhere": its stages are prospecting, qualification, proposal, negotiation, won, lost`,
 			},
 			"move to another pipeline's stage": {func() (sales.Deal, error) { return d.Deals.Move(ctx, deal.ID, "talk") }, crm.ErrInvalid, `no stage "talk"`},
 			"move to lost":                     {func() (sales.Deal, error) { return d.Deals.Move(ctx, deal.ID, "lost") }, crm.ErrInvalid, "use Deals.Lose"},
@@ -135,7 +135,7 @@ func TestWhatADealDoesNotDo(t *testing.T) {
 			"move what is closed":              {func() (sales.Deal, error) { return d.Deals.Move(ctx, won.ID, "proposal") }, crm.ErrInvalid, "Deals.Reopen"},
 			"win what is won":                  {func() (sales.Deal, error) { return d.Deals.Win(ctx, won.ID) }, crm.ErrInvalid, "the deal is won"},
 			"lose what is won":                 {func() (sales.Deal, error) { return d.Deals.Lose(ctx, won.ID, "price") }, crm.ErrInvalid, "the deal is won"},
-			"win where nothing is won":         {func() (sales.Deal, error) { return d.Deals.Win(ctx, elsewhere.ID) }, crm.ErrInvalid, "has no stage that is won"},
+			"win where nothing is won":         {func() (sales.Deal, error) { return d.Deals.Win(ctx, elsewhere.ID) }, crm.ErrInvalid, "is no pipeline with a stage that is won"},
 			"win what is not there":            {func() (sales.Deal, error) { return d.Deals.Win(ctx, crm.ID{1}) }, crm.ErrNotFound, "crm: win deal"},
 			"move at an old version":           {func() (sales.Deal, error) { return d.Deals.Move(ctx, deal.ID, "proposal", crm.IfVersion(7)) }, crm.ErrConflict, "version"},
 			"write the stage": {func() (sales.Deal, error) {
@@ -153,7 +153,7 @@ func TestWhatADealDoesNotDo(t *testing.T) {
 			"begin in no pipeline": {func() (sales.Deal, error) { return d.Deals.Create(ctx, sales.Deal{Name: "X", PipelineID: crm.ID{1}}) }, crm.ErrInvalid, "pipeline_id"},
 			"begin at another pipeline's stage": {
 				func() (sales.Deal, error) { return d.Deals.Create(ctx, sales.Deal{Name: "X", StageID: theirs.ID}) }, crm.ErrInvalid,
-				"stage_id: is no stage of the pipeline sales",
+				"stage_id: is no stage of the deal's pipeline",
 			},
 		} {
 			_, err := c.do()

@@ -165,7 +165,7 @@ func ExamplePipelines() {
 	deal, err = o.Deals.Move(ctx, deal.ID, "renewed")
 	fmt.Println(deal.Status, err)
 	// Output:
-	// crm: move deal: invalid: stage: the pipeline renewals has no stage "negotiation": its stages are due, renewed, cancelled
+	// crm: move deal: invalid: stage: the deal's pipeline has no stage "negotiation": its stages are due, renewed, cancelled
 	// won <nil>
 }
 

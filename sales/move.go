@@ -44,7 +44,6 @@ func (d *Deals) Lose(ctx context.Context, id crm.ID, reason string, opts ...crm.
 // gone, or the deal was created closed, at the first. A deal that is open is
 // ErrInvalid.
 func (d *Deals) Reopen(ctx context.Context, id crm.ID, opts ...crm.WriteOption) (Deal, error) {
-	ctx = withBoards(ctx)
 	b, err := d.boardOf(ctx, id)
 	if err != nil {
 		return Deal{}, failed("reopen", id, err)
@@ -53,7 +52,7 @@ func (d *Deals) Reopen(ctx context.Context, id crm.ID, opts ...crm.WriteOption) 
 	if err != nil {
 		return Deal{}, failed("reopen", id, err)
 	}
-	deal, err := d.kind.Do(ctx, id, "reopened", func(deal *Deal) error {
+	deal, err := d.kind.Do(withBoard(ctx, b), id, "reopened", func(deal *Deal) error {
 		if deal.Status == Open {
 			return crm.Invalid("status", "the deal is open already")
 		}
@@ -68,7 +67,6 @@ var errStays = errors.New("the deal is at this stage")
 
 // step takes an open deal to the stage that to finds on its board.
 func (d *Deals) step(ctx context.Context, op string, id crm.ID, to func(*board) (Stage, error), reason string, opts []crm.WriteOption) (Deal, error) {
-	ctx = withBoards(ctx)
 	b, err := d.boardOf(ctx, id)
 	if err != nil {
 		return Deal{}, failed(op, id, err)
@@ -78,7 +76,7 @@ func (d *Deals) step(ctx context.Context, op string, id crm.ID, to func(*board) 
 		return Deal{}, failed(op, id, err)
 	}
 	event := map[Status]string{Open: "moved", Won: "won", Lost: "lost"}[stage.Kind]
-	deal, err := d.kind.Do(ctx, id, event, func(deal *Deal) error {
+	deal, err := d.kind.Do(withBoard(ctx, b), id, event, func(deal *Deal) error {
 		switch {
 		case deal.Status != Open:
 			return crm.Invalid("status", "the deal is %s: reopen it first, by Deals.Reopen", deal.Status)

@@ -39,7 +39,7 @@ func TestTheFirstPipelineIsTheOneByPosition(t *testing.T) {
 		require.NoError(t, err)
 		_, err = d.Deals.Create(ctx, sales.Deal{Name: "X"})
 		require.ErrorIs(t, err, crm.ErrInvalid)
-		require.ErrorContains(t, err, "the pipeline before has no stage that is open: create one")
+		require.ErrorContains(t, err, "pipeline_id: is no pipeline with a stage that is open and that you may read: its stages are none")
 		_, err = d.Stages.CreateAll(ctx, []sales.Stage{
 			{PipelineID: p.ID, Key: "b", Name: "B", Position: 2}, {PipelineID: p.ID, Key: "a", Name: "A", Position: 1},
 		})
