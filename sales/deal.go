@@ -111,6 +111,9 @@ func (d *Deals) follow(ctx context.Context, w *crm.Write[Deal]) error {
 	if !ok {
 		return crm.Invalid("stage_id", "is no stage of the deal's pipeline, whose stages are %s", b.keys())
 	}
+	if was == nil && is.Status != Open && is.Status != stage.Kind {
+		return crm.Invalid("status", "is %s, and at the stage %s a deal is %s: give the stage alone", is.Status, stage.Key, stage.Kind)
+	}
 	is.PipelineID, is.Status = b.pipeline, stage.Kind
 	switch {
 	case is.Status == Open && was != nil:

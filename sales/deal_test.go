@@ -199,6 +199,8 @@ func TestBringingInDealsAsTheyWere(t *testing.T) {
 
 		_, err = d.Deals.Create(ctx, sales.Deal{Name: "Open and closed", Closed: spring})
 		require.ErrorContains(t, err, "closed: the deal is open")
+		_, err = d.Deals.Create(ctx, sales.Deal{Name: "Won at no stage", Status: sales.Won})
+		require.ErrorContains(t, err, "status: is won, and at the stage prospecting a deal is open")
 		_, err = d.Deals.Create(ctx, sales.Deal{Name: "No reason", StageID: lost.ID})
 		require.ErrorContains(t, err, "lost_reason: is required")
 		d.whole(t)

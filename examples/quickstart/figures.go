@@ -96,13 +96,13 @@ func biography(ctx context.Context, app *embedcrm.App, to io.Writer) error {
 	}
 	_, _ = fmt.Fprintf(to, "\nThe history of %s\n", deal.Name)
 	for _, e := range slices.Backward(history.Items) { // the latest comes first
-		line := fmt.Sprintf("%s  %-13s by %s", e.Happened.Format("2006-01-02"), e.Name, e.Actor)
+		_, _ = fmt.Fprintf(to, "%s  %s by %s", e.Happened.Format("2006-01-02"), e.Name, e.Actor)
 		for _, c := range e.Changes {
 			if c.Field == "amount" || c.Field == "status" {
-				line += fmt.Sprintf("  %s %s -> %s", c.Field, c.Before, c.After)
+				_, _ = fmt.Fprintf(to, ", %s %s -> %s", c.Field, c.Before, c.After)
 			}
 		}
-		_, _ = fmt.Fprintln(to, line)
+		_, _ = fmt.Fprintln(to)
 	}
 	spans, err := app.Sales.Deals.StageHistory(ctx, deal.ID)
 	if err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -139,7 +138,7 @@ func TestARunThatIsEndedGoesOn(t *testing.T) {
 				require.Equal(t, untimed(whole), untimed(out.String()))
 				break
 			}
-			require.True(t, errors.Is(err, context.Canceled), "%v", err)
+			require.ErrorIs(t, err, context.Canceled)
 		}
 		sound(t, e.Store)
 	})

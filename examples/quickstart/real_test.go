@@ -66,6 +66,8 @@ var realFigures = map[string][][]string{
 }
 
 // realSectors are the same by sector: won and won value.
+//
+//nolint:misspell // as the data spells it
 var realSectors = [][]string{
 	{"retail", "799", "1867528.00 USD"},
 	{"technolgy", "671", "1515487.00 USD"},
