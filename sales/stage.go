@@ -47,8 +47,9 @@ func (s *Stage) Validate() error {
 	return checkKey(s.Key)
 }
 
-// Stages are the stages of a tenant's pipelines. One that has deals is not deleted:
-// move them first.
+// Stages are the stages of a tenant's pipelines, at most 100 of one. To add one, or to
+// change its key, takes the right to update its pipeline. One that has deals is not
+// deleted: move them first.
 type Stages struct {
 	crm.Collection[Stage]
 

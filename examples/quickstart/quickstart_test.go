@@ -169,13 +169,13 @@ func TestDataThatIsWrong(t *testing.T) {
 		"which is no account":                       changed("accounts.csv", "Alder Works", "Alder"),
 		"no such file or directory":                 directory(t.TempDir()),
 	} {
-		store := enginetestStore(t)
+		store := newStore(t)
 		err := run(t.Context(), store, from, "sample", &bytes.Buffer{}, &progress{})
 		require.ErrorContains(t, err, want)
 	}
 }
 
-func enginetestStore(t *testing.T) storage.Store {
+func newStore(t *testing.T) storage.Store {
 	t.Helper()
 	store, err := open("", filepath.Join(t.TempDir(), "crm.db"))
 	require.NoError(t, err)
