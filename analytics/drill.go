@@ -47,10 +47,10 @@ func (r *Result) Records(row int, measure string) (Records, error) {
 		return nil, r.fault(crm.Invalid("measure", "the report has no measure %s", clip(measure)))
 	}
 	m := r.report.Measures[i]
-	switch {
-	case m.Fn == FnRatio:
+	switch m.Fn {
+	case FnRatio:
 		return nil, r.fault(crm.Invalid("measure", "%s is a ratio: ask for the records of a measure it is of, or per", clip(measure)))
-	case m.Fn == crm.FnCountOf:
+	case crm.FnCountOf:
 		all = append(all, crm.Filter{Text: m.Field + " != nil"})
 	}
 	if !m.Where.IsZero() {

@@ -35,11 +35,10 @@ func (r *Result) WriteTable(w io.Writer) error {
 	}
 	var out bytes.Buffer
 	for _, cells := range lines {
-		line := ""
 		for i, c := range cells {
-			line += c + strings.Repeat(" ", widths[i]-width(c)+2)
+			cells[i] = c + strings.Repeat(" ", widths[i]-width(c))
 		}
-		out.WriteString(strings.TrimRight(line, " ") + "\n")
+		out.WriteString(strings.TrimRight(strings.Join(cells, "  "), " ") + "\n")
 	}
 	_, err := w.Write(out.Bytes())
 	return err

@@ -364,7 +364,7 @@ func (p *figuring) fill(lines []*line) ([]*line, error) {
 	if periods*len(others) > storage.MaxGroups {
 		return nil, Invalid(p.groups[at].calendar.label(at), "filled, there are more than %d groups: take a longer bucket, filter more, or leave gaps", storage.MaxGroups)
 	}
-	out := lines[:len(lines):len(lines)]
+	out := slices.Clip(lines)
 	for _, o := range others {
 		for n := range periods {
 			key := slices.Clone(o.key)

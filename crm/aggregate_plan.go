@@ -191,10 +191,10 @@ func (m Measure) check() error {
 // fits refuses what cannot be computed of the field's type.
 func (m *measuring) fits() error {
 	numbers := []filter.Type{filter.Int, filter.Decimal, filter.Money}
-	ordered := append(numbers, filter.Date, filter.Time)
+	ranked := []filter.Type{filter.Int, filter.Decimal, filter.Money, filter.Date, filter.Time}
+	ordered := []filter.Type{filter.Int, filter.Decimal, filter.Money, filter.Date, filter.Time, filter.Text}
 	types := map[Fn][]filter.Type{
-		FnSum: numbers, FnAverage: numbers, FnMedian: ordered, FnPercentile: ordered, FnWeighted: {filter.Money},
-		FnMin: append(slices.Clone(ordered), filter.Text), FnMax: append(slices.Clone(ordered), filter.Text),
+		FnSum: numbers, FnAverage: numbers, FnMedian: ranked, FnPercentile: ranked, FnMin: ordered, FnMax: ordered, FnWeighted: {filter.Money},
 	}
 	switch of, some := types[m.Fn]; {
 	case m.Fn == FnDistinct && m.field.Type == filter.Money:

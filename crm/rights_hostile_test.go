@@ -131,6 +131,12 @@ func (m *maker) sameAsMissing(ctx context.Context, t *testing.T, k crm.AnyKindOf
 	require.NoError(t, err)
 	require.False(t, listed)
 	require.Zero(t, counted)
+	figures, err := m.Aggregate(ctx, k.Name(), crm.Figures{
+		Measures: []crm.Measure{{Fn: crm.FnCount}, {Fn: crm.FnMax, Field: "updated"}}, GroupBy: []crm.GroupBy{{Field: "version"}}, Total: true,
+	}, crm.WithDeleted(), crm.Where("id == $1", id))
+	require.NoError(t, err)
+	require.Empty(t, figures.Rows)
+	require.Equal(t, []any{int64(0), nil}, figures.Total.Values)
 	after, err := k.Get(m.sys, id)
 	require.NoError(t, err)
 	require.Equal(t, before, after)
@@ -192,6 +198,31 @@ func TestNoVerbReachesWhatIsNotTheActors(t *testing.T) {
 	})
 }
 
+// figuresOf are all ways in which figures can name a field.
+func figuresOf(name string) map[string]crm.Figures {
+	count := crm.Measure{Fn: crm.FnCount}
+	given := count
+	given.Where = crm.Filter{Text: name + " == nil"}
+	all := map[string]crm.Figures{
+		"figures by it":           {Measures: []crm.Measure{count}, GroupBy: []crm.GroupBy{{Field: name}}},
+		"figures by its month":    {Measures: []crm.Measure{count}, GroupBy: []crm.GroupBy{{Field: name, Bucket: crm.ByMonth}}},
+		"figures by its part":     {Measures: []crm.Measure{count}, GroupBy: []crm.GroupBy{{Field: name + ".currency"}}},
+		"figures where it is":     {Measures: []crm.Measure{given}},
+		"figures by a custom one": {Measures: []crm.Measure{count}, GroupBy: []crm.GroupBy{{Field: "custom.x"}}},
+	}
+	for _, fn := range []crm.Fn{crm.FnCountOf, crm.FnDistinct, crm.FnSum, crm.FnMin, crm.FnMax, crm.FnAverage, crm.FnMedian, crm.FnPercentile, crm.FnWeighted} {
+		m := crm.Measure{Fn: fn, Field: name}
+		switch fn {
+		case crm.FnPercentile:
+			m.Percent = 50
+		case crm.FnWeighted:
+			m.Weight = name
+		}
+		all["figures: "+string(fn)] = crm.Figures{Measures: []crm.Measure{m}}
+	}
+	return all
+}
+
 func TestNoVerbShowsAHiddenField(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *shop) {
 		m := &maker{office: newOffice(t, s)}
@@ -226,6 +257,9 @@ func TestNoVerbShowsAHiddenField(t *testing.T) {
 					"filter":   k.List(ctx, crm.Where(name+" == nil")),
 					"facet":    k.Facets(ctx, name),
 				}
+				for by, f := range figuresOf(name) {
+					_, named[by] = m.Aggregate(ctx, k.Name(), f)
+				}
 				for by, err := range named {
 					require.Error(t, err, "%s by %s", what, by)
 					if !errors.Is(err, crm.ErrInvalid) || by == "readable" { // JSON cannot be sorted by anyone
@@ -258,6 +292,10 @@ func TestNoVerbShowsAHiddenField(t *testing.T) {
 						path := step + "." + name
 						require.Error(t, from.List(ctx, crm.OrderBy(path)), "%s by %s", from.Name(), path)
 						require.Error(t, from.List(ctx, crm.Where(path+" == nil")), "%s by %s", from.Name(), path)
+						for by, f := range figuresOf(path) {
+							_, err := m.Aggregate(ctx, from.Name(), f)
+							require.Error(t, err, "%s of %s by %s", by, from.Name(), path)
+						}
 					}
 				}
 			}
