@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log"
-	"os"
-	"path/filepath"
 
 	_ "modernc.org/sqlite"
 
@@ -77,12 +75,11 @@ func ExampleApp_join() {
 	// 1 orders, 1 deals, 1 won
 }
 
+// hostDB is a host's own pool: here of a database in memory, else of a file.
 func hostDB() *sql.DB {
-	dir, err := os.MkdirTemp("", "shop")
-	if err != nil {
-		log.Fatal(err)
-	}
-	return must(sql.Open("sqlite", sqlite.DSN(filepath.Join(dir, "shop.db"))))
+	db := must(sql.Open("sqlite", sqlite.DSN(":memory:")))
+	db.SetMaxOpenConns(1) // each connection would have a memory of its own
+	return db
 }
 
 func must[T any](v T, err error) T {
