@@ -496,8 +496,7 @@ func TestFiguresAreThoseOfTheRecordsInMemory(t *testing.T) {
 		rapid.Check(t, func(rt *rapid.T) {
 			ctx := rapid.SampledFrom([]context.Context{b.sys, as(t, "ada")}).Draw(rt, "actor")
 			var opts []crm.ListOption
-			where := rapid.SampledFrom(conditions()).Draw(rt, "where")
-			if where.filter.Text != "" {
+			if where := rapid.SampledFrom(conditions()).Draw(rt, "where"); where.filter.Text != "" && rapid.Bool().Draw(rt, "filtered") {
 				opts = append(opts, crm.Where(where.filter.Text, where.filter.Args...))
 			}
 			if rapid.Bool().Draw(rt, "deleted too") {
@@ -519,5 +518,28 @@ func TestFiguresAreThoseOfTheRecordsInMemory(t *testing.T) {
 				require.True(rt, slices.IsSortedFunc(got.Rows, func(a, b crm.FigureRow) int { return slices.CompareFunc(a.Groups, b.Groups, compared) }))
 			}
 		})
+	})
+}
+
+func TestWhatIsNotSeenThroughAReferenceIsAbsent(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *shop) {
+		b := newBazaar(t, s)
+		by := func(ctx context.Context, path string, opts ...crm.ListOption) map[string][]string {
+			got, err := s.deals.Aggregate(ctx, crm.Figures{
+				GroupBy:  []crm.GroupBy{{Field: path}},
+				Measures: []crm.Measure{{Fn: crm.FnCount}, {Fn: crm.FnCountOf, Field: path}, {Fn: crm.FnMax, Field: path}},
+			}, opts...)
+			require.NoError(t, err)
+			return shownFigures(got.Rows)
+		}
+		all := by(b.sys, "company.name", crm.WithDeleted())
+		require.Len(t, all, 13, "twelve, and nil")
+		require.NotContains(t, all, "[gone]", "a deleted company")
+		hers, err := s.companies.Count(as(t, "ada"))
+		require.NoError(t, err)
+		got := by(as(t, "ada"), "company.name")
+		require.LessOrEqual(t, len(got), int(hers)+1, "companies of others")
+		require.Less(t, len(got), len(all))
+		require.Equal(t, []string{"0", "nil"}, got["[nil]"][1:], "and nothing of them in another figure")
 	})
 }

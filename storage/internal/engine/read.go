@@ -106,7 +106,7 @@ func flag(v bool) byte {
 func appendInts(key []byte, list []int) []byte {
 	key = binary.AppendUvarint(key, uint64(len(list)))
 	for _, i := range list {
-		key = binary.AppendUvarint(key, uint64(i)) //nolint:gosec // the index of a column
+		key = binary.AppendUvarint(key, uint64(i))
 	}
 	return key
 }
