@@ -1,0 +1,26 @@
+package crm
+
+import (
+	"context"
+	"time"
+)
+
+// Now returns when what a call with this context does happens: at the time of [At],
+// or else now by the [Clock]. It is for modules that keep such a time in a record.
+func (c *Core) Now(ctx context.Context) time.Time {
+	if sc, _ := ctx.Value(scopeKey{}).(scope); !sc.at.IsZero() {
+		return sc.at
+	}
+	return c.now()
+}
+
+// SystemIn is [System] in the tenant of a context's scope. It is for what a module
+// does for itself while it serves an actor: what it needs and he may not do. A
+// context without a scope stays without one.
+func SystemIn(ctx context.Context) context.Context {
+	sc, _ := ctx.Value(scopeKey{}).(scope)
+	if sc.Tenant == "" {
+		return ctx
+	}
+	return System(ctx, sc.Tenant)
+}

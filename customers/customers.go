@@ -1,0 +1,59 @@
+package customers
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"io/fs"
+
+	"github.com/embedcrm/embedcrm/crm"
+	"github.com/embedcrm/embedcrm/storage"
+)
+
+// Customers are a tenant's customers, and what belongs to them.
+type Customers struct{ crm.Collection[Customer] }
+
+//go:embed migrations
+var migrations embed.FS
+
+// New defines customers on a core, before its Migrate.
+func New(core *crm.Core) (*Customers, error) {
+	if core == nil {
+		return nil, crm.Invalid("core", "no core is given: make one by crm.New")
+	}
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	c := &Customers{}
+	kind, err := crm.Define(core, crm.Object[Customer]{Name: "customer", BeforeWrite: c.check})
+	if err != nil {
+		return nil, err
+	}
+	c.Collection = kind.Collection
+	core.AddLine(storage.Line{Name: "customers", Files: files, Needs: map[string]int{"crm": 3}})
+	return c, nil
+}
+
+// check holds that a customer stays what it is, so that a parent is an organisation
+// for good once it was one.
+func (c *Customers) check(ctx context.Context, w *crm.Write[Customer]) error {
+	var was Customer
+	if w.Before != nil {
+		was = *w.Before
+		if w.After.Kind != was.Kind {
+			return crm.Invalid("kind", "is %s, and stays so: create another customer", was.Kind)
+		}
+	}
+	if w.After.ParentID.IsZero() || w.After.ParentID == was.ParentID {
+		return nil
+	}
+	parent, err := c.Get(ctx, w.After.ParentID)
+	switch {
+	case errors.Is(err, crm.ErrNotFound): // the reference is refused once it is written
+		return nil
+	case err == nil && parent.Kind == Person:
+		return crm.Invalid("parent_id", "refers to a person, and what an organisation belongs to is an organisation")
+	}
+	return err
+}

@@ -1,0 +1,49 @@
+package customers_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	_ "modernc.org/sqlite"
+
+	"github.com/embedcrm/embedcrm/crm"
+	"github.com/embedcrm/embedcrm/customers"
+	"github.com/embedcrm/embedcrm/storage/sqlite"
+)
+
+// People and organisations are customers, and organisations form a tree.
+func ExampleNew() {
+	store, err := sqlite.Open("sqlite", ":memory:")
+	if err != nil {
+		log.Fatal(err)
+	}
+	core, err := crm.New(store, crm.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	people, err := customers.New(core)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	if err := core.Migrate(ctx); err != nil {
+		log.Fatal(err)
+	}
+	ctx = crm.As(ctx, crm.Actor{Tenant: "acme", Member: "dana"})
+
+	sonron, err := people.Create(ctx, customers.Customer{Kind: customers.Organisation, Name: "Sonron", Industry: "telecommunications"})
+	fmt.Println(sonron.Name, err)
+	_, err = people.Create(ctx, customers.Customer{Kind: customers.Organisation, Name: "Faxquote", ParentID: sonron.ID, Employees: new(int64(5595))})
+	fmt.Println(err)
+	for c, err := range people.All(ctx, crm.Where("parent.name == 'Sonron'")) {
+		fmt.Println(c.Name, *c.Employees, err)
+	}
+	_, err = people.Create(ctx, customers.Customer{Kind: customers.Person, Name: "Ada Lovelace", Employees: new(int64(1))})
+	fmt.Println(err)
+	// Output:
+	// Sonron <nil>
+	// <nil>
+	// Faxquote 5595 <nil>
+	// crm: create customer: invalid: employees: is for organisations, and this is a person: leave it out
+}

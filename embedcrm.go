@@ -1,0 +1,41 @@
+package embedcrm
+
+import (
+	"github.com/embedcrm/embedcrm/analytics"
+	"github.com/embedcrm/embedcrm/crm"
+	"github.com/embedcrm/embedcrm/customers"
+	"github.com/embedcrm/embedcrm/sales"
+	"github.com/embedcrm/embedcrm/storage"
+)
+
+// App is a CRM with all its modules. It is safe for any number of goroutines.
+type App struct {
+	// Core is the kernel, on which the modules stand: Migrate, Join, Tx, Tenants,
+	// Members, Teams, Roles, Fields and what else all records have in common.
+	*crm.Core
+
+	// Customers are the people and organisations one does business with.
+	Customers *customers.Customers
+	// Sales are products, pipelines and deals.
+	Sales *sales.Sales
+	// Analytics are reports over the records of all kinds.
+	Analytics *analytics.Analytics
+}
+
+// New returns a CRM on a store, with all its modules. The zero Config works. Nothing is read or written: call Migrate
+// next. A host's own kinds of records can be defined on its Core before that.
+func New(store storage.Store, cfg crm.Config) (*App, error) {
+	core, err := crm.New(store, cfg)
+	if err != nil {
+		return nil, err
+	}
+	people, err := customers.New(core)
+	if err != nil {
+		return nil, err
+	}
+	pipeline, err := sales.New(core, people)
+	if err != nil {
+		return nil, err
+	}
+	return &App{Core: core, Customers: people, Sales: pipeline, Analytics: analytics.New(core)}, nil
+}
