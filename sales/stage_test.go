@@ -138,7 +138,7 @@ func TestAStageWithDealsIsNotDeleted(t *testing.T) {
 		deal := d.deal(ctx, t)
 		err := d.Stages.Delete(ctx, deal.StageID)
 		require.ErrorIs(t, err, crm.ErrConflict)
-		require.ErrorContains(t, err, "1 deals still refer to it")
+		require.ErrorContains(t, err, "1 deal still refers to it")
 		require.ErrorIs(t, d.Pipelines.Delete(ctx, deal.PipelineID), crm.ErrConflict)
 
 		moved, err := d.Deals.Move(ctx, deal.ID, "proposal")
