@@ -26,14 +26,14 @@ func outcomeOf(ctx context.Context, err error) *crm.SendError {
 	switch {
 	case failure.at == atEnd:
 		out.Class, out.Reason = crm.SendUncertain, ""
+	case ctx.Err() != nil: // whatever else was found out by then
+		out.Reason = ""
 	case errors.Is(err, errNoUTF8):
 		out.Class, out.Reason = crm.SendRejected, crm.ReasonOther
 	case errors.Is(err, crm.ErrInvalid):
 		out.Class, out.Reason = crm.SendRejected, crm.ReasonInvalid
 	case errors.Is(err, errContent):
 		out.Reason = crm.ReasonContent
-	case ctx.Err() != nil:
-		out.Reason = ""
 	}
 	return out
 }

@@ -204,6 +204,9 @@ func start(tb testing.TB, locale Locale, settings []string) *Instance {
 	return &Instance{dsn: dsn, admin: admin}
 }
 
+// Available reports whether there is a server to use, or one can be started.
+func Available() bool { return os.Getenv(EnvServer) != "" || binaries() != "" }
+
 // binaries returns the directory of the newest Postgres installed, or "".
 func binaries() string {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // where Debian puts them, out of PATH
