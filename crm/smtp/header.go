@@ -63,11 +63,15 @@ func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
+// plain reports whether a text can stand in a header as it is: in ASCII, and without
+// several spaces in a row, of which a line's end between them leaves one.
+func plain(s string) bool { return isASCII(s) && !strings.Contains(s, "  ") }
+
 // words returns a text as a header has it: as it is, or in encoded words (RFC 2047)
-// if it has other than ASCII or what would be taken for an encoded word.
+// if it is not plain or would be taken for an encoded word.
 func words(s string) string {
 	const most = 39 // bytes, which make a word of 64 characters: one and a short header's name are a line
-	if isASCII(s) && !strings.Contains(s, "=?") {
+	if plain(s) && !strings.Contains(s, "=?") {
 		return s
 	}
 	var all []string
@@ -83,10 +87,10 @@ func words(s string) string {
 }
 
 // parameter returns a parameter of a MIME header, after a semicolon. One that is long
-// or has other than ASCII is cut into numbered pieces by RFC 2231.
+// or not plain is cut into numbered pieces by RFC 2231.
 func parameter(name, value string) string {
 	const most = 60 // characters of a piece
-	if isASCII(value) && len(value) <= most {
+	if plain(value) && len(value) <= most {
 		return "; " + name + "=" + quoted(value)
 	}
 	var b strings.Builder
