@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"time"
 
@@ -21,10 +22,13 @@ type hand struct {
 	buckets map[string]int64 // of tenants
 	mates   []crm.ID
 	keys    sortKeys
+
+	now      func() time.Time     // by the clock of what is due
+	prepared map[string]*sql.Stmt // what is done in the background, by its text
 }
 
 func newHand(ctx context.Context, w *crmWorld) (*hand, error) {
-	h := &hand{database: w.database, buckets: map[string]int64{}, mates: w.owners[closed][:teamed], keys: newSortKeys()}
+	h := &hand{database: w.database, buckets: map[string]int64{}, mates: w.owners[closed][:teamed], keys: newSortKeys(), now: w.core.clock.Now}
 	table := "crm_tenant"
 	if w.engine == "postgres" {
 		table = schemaName + ".tenant"
@@ -42,7 +46,10 @@ func newHand(ctx context.Context, w *crmWorld) (*hand, error) {
 		}
 		h.buckets[key] = bucket
 	}
-	return h, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return h, h.prepare(ctx)
 }
 
 // entry is what is written of a customer: his row, and the event with its place in the outbox.

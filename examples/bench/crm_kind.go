@@ -70,6 +70,7 @@ type crmCore struct {
 	customers *crm.Kind[buyer]
 	contacts  *crm.Kind[contact]
 	clock     *movedClock
+	handled   int // by what works in the background
 }
 
 // movedClock is the machine's clock, which can be put forward past a time that would have to be waited for.
@@ -92,6 +93,9 @@ func newCRM(ctx context.Context, store storage.Store) (*crmCore, error) {
 		return nil, err
 	}
 	if c.contacts, err = crm.Define(c.Core, crm.Object[contact]{Name: "contact"}); err != nil {
+		return nil, err
+	}
+	if err := c.handle(); err != nil {
 		return nil, err
 	}
 	return c, c.Migrate(ctx)

@@ -33,6 +33,11 @@ type crmSide interface {
 	upsert(ctx context.Context, tenant, email string, score int64, note string) (buyer, error)
 	// remove deletes a customer so that he can be restored.
 	remove(ctx context.Context, tenant string, id crm.ID) error
+	// deliver puts the events of a tenant into its log and hands them to who wants them, finish does his jobs, and move
+	// moves his processes. They return how often a handler was called.
+	deliver(ctx context.Context, tenant string) (int, error)
+	finish(ctx context.Context, tenant string) (int, error)
+	move(ctx context.Context, tenant string) (int, error)
 }
 
 // position is where a page begins, as either side knows it; the zero position is the beginning.
@@ -45,6 +50,7 @@ type position struct {
 // crmOperation is something of the CRM layer that is measured.
 type crmOperation struct {
 	name string
+	each int // how many things a repetition does, for each of which the time is given
 	// ready makes what n repetitions need and returns the i-th of them. It is not measured.
 	ready func(ctx context.Context, w *crmWorld, n int) (func(s crmSide, i int) error, error)
 }
@@ -52,11 +58,12 @@ type crmOperation struct {
 // crmOperations are in an order in which none disturbs a later one: first those that read.
 func crmOperations(w *crmWorld) []crmOperation {
 	return []crmOperation{
-		{"crm get", crmGet}, {"crm list page 1", crmList}, {fmt.Sprintf("crm list page %d", w.farthest()), crmListFar},
-		{"crm list by team", crmTeam}, {"crm count", crmCount}, {"crm count by custom field", crmNumbered},
-		{"crm search rare", crmSearch(rareWord, namesakes)}, {"crm search common", crmSearch(commonWord, pageSize)},
-		{"crm create", crmCreate}, {"crm create with reference", crmCreateReferring}, {"crm update", crmUpdate},
-		{"crm upsert", crmUpsert}, {"crm delete", crmRemove}, {"crm bulk create", crmCreateAll},
+		{"crm get", 1, crmGet}, {"crm list page 1", 1, crmList}, {fmt.Sprintf("crm list page %d", w.farthest()), 1, crmListFar},
+		{"crm list by team", 1, crmTeam}, {"crm count", 1, crmCount}, {"crm count by custom field", 1, crmNumbered},
+		{"crm search rare", 1, crmSearch(rareWord, namesakes)}, {"crm search common", 1, crmSearch(commonWord, pageSize)},
+		{"crm create", 1, crmCreate}, {"crm create with reference", 1, crmCreateReferring}, {"crm update", 1, crmUpdate},
+		{"crm upsert", 1, crmUpsert}, {"crm delete", 1, crmRemove}, {"crm bulk create", 1, crmCreateAll},
+		{"crm deliver events", items, crmDeliver}, {"crm finish jobs", items, crmFinish}, {"crm run steps", steps * instances, crmMove},
 	}
 }
 

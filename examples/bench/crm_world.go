@@ -31,7 +31,8 @@ type crmWorld struct {
 	first  map[string]int // where a tenant's rows begin
 	far    position       // where the far page begins, once it was found
 
-	searched bool // there are contacts
+	searched  bool // there are contacts
+	published bool // there is a process
 }
 
 // knownBuyer is a customer in the database.
@@ -127,7 +128,7 @@ func (w *crmWorld) add(ctx context.Context, tenant string, n int) error {
 
 // clear removes a tenant's customers, with their history and what else they left.
 func (w *crmWorld) clear(ctx context.Context, tenant string) error {
-	for _, table := range []string{"customer", "event", "outbox", "field_index"} {
+	for _, table := range []string{"customer", "event", "outbox", "field_index", "event_log", "process_instance", "process_visit"} {
 		statement := "DELETE FROM crm_" + table + " WHERE tenant = ?" //nolint:gosec // from above
 		if w.engine == "postgres" {
 			statement = "DELETE FROM " + schemaName + "." + table + " WHERE tenant = $1"

@@ -17,6 +17,12 @@ type figure struct {
 	ratio, bound float64
 }
 
+// per is the figure of one of the n things that a repetition does.
+func (f figure) per(n int) figure {
+	f.ours, f.base = f.ours/time.Duration(n), f.base/time.Duration(n)
+	return f
+}
+
 func (f figure) String() string {
 	us := func(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 	return fmt.Sprintf("%.1f\t%.1f\t%.3f\t%.3f", us(f.ours), us(f.base), f.ratio, f.bound)
