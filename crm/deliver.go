@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	deliverBatch  = 100  // events that one transaction hands to a handler
+	deliverBatch  = 200  // events that one transaction hands to a handler
 	deliverScan   = 1600 // positions of the log that one transaction looks at, at most
 	deliverRounds = 20   // transactions of one subscription before others have their turn
 )
@@ -101,6 +101,9 @@ type placed struct {
 // read reads the piece of the log behind the row's position, with those events that
 // the subscription is to, at most limit.
 func (d *delivery) read(ctx context.Context, limit int) (*batch, error) {
+	if b, err := d.passOver(ctx); err != nil || b != nil {
+		return b, err
+	}
 	var rows []*logRow
 	err := d.core.session(ctx).Read(ctx, d.tenant, &storage.Query{
 		Table: logTable, After: []any{d.row.position}, Limit: d.scan,
@@ -120,7 +123,7 @@ func (d *delivery) read(ctx context.Context, limit int) (*batch, error) {
 	events := map[uuid.UUID]*eventRow{}
 	var last *eventRow
 	err = d.core.session(ctx).Read(ctx, d.tenant, &storage.Query{
-		Table: eventTable, Limit: len(ids),
+		Table: eventTable, Columns: d.sub.columns, Limit: len(ids),
 		Where: storage.And{storage.In{Field: storage.F("id"), Values: ids}, d.sub.wants()},
 	}, func() storage.Row {
 		if last != nil {
@@ -151,6 +154,12 @@ func (d *delivery) read(ctx context.Context, limit int) (*batch, error) {
 // first held event of each stays as it is until the transaction ends, so that what is
 // put behind it is not passed by whoever takes it away.
 func (d *delivery) held(ctx context.Context, events []placed, lock bool) (records map[uuid.UUID]bool, err error) {
+	if len(events) == 0 {
+		return map[uuid.UUID]bool{}, nil
+	}
+	if some, err := d.anyHeld(ctx); err != nil || !some {
+		return map[uuid.UUID]bool{}, err
+	}
 	among := map[uuid.UUID]bool{}
 	var values []any
 	for _, e := range events {
@@ -176,6 +185,31 @@ func (d *delivery) held(ctx context.Context, events []placed, lock bool) (record
 		}
 	}
 	return map[uuid.UUID]bool{}, nil
+}
+
+// passOver is all there is in the log when none of it concerns the subscription, or nil.
+// The end is read first: what comes into the log after that is looked at again.
+func (d *delivery) passOver(ctx context.Context) (*batch, error) {
+	if d.sub.unneeded == nil {
+		return nil, nil
+	}
+	head, err := d.core.readHead(ctx, d.tenant, false)
+	if err != nil || head == nil {
+		return nil, err
+	}
+	if none, err := d.sub.unneeded(ctx, d.tenant); err != nil || !none {
+		return nil, err
+	}
+	return &batch{end: max(head.position, d.row.position), whole: true}, nil
+}
+
+// anyHeld reports whether the subscription has held events at all: as a rule it has
+// none, and then need not look for those of each record.
+func (d *delivery) anyHeld(ctx context.Context) (bool, error) {
+	rows, err := d.core.readHeld(ctx, d.tenant, &storage.Query{
+		Where: storage.Is{Field: storage.F("subscription"), Op: storage.Eq, Value: d.sub.name}, Limit: 1, Unordered: true,
+	})
+	return len(rows) > 0, err
 }
 
 // holding returns which of the records have a held event that is tried or parked: the

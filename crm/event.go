@@ -70,6 +70,9 @@ func (e *eventRow) Dest(i int) any {
 	return [...]any{&e.id, &e.object, &e.record, &e.version, &e.name, &e.happened, &e.recorded, &e.actor, &e.cause, &e.changes}[i]
 }
 
+// eventHead are the columns of an event but for what changed, which is most of it.
+func eventHead() []int { return []int{0, 1, 2, 3, 4, 5, 6, 7, 8} }
+
 // outboxRow announces an event to the relay.
 type outboxRow struct {
 	event  uuid.UUID

@@ -1,6 +1,7 @@
 package crm
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"slices"
@@ -145,13 +146,88 @@ func (e *eventRow) event(tenant string) Event {
 		ID: ID(e.id), Tenant: tenant, Object: e.object, Record: ID(e.record), Version: e.version, Name: e.name,
 		Happened: e.happened, Recorded: e.recorded, Actor: e.actor, Cause: e.cause,
 	}
-	var changes map[string][2]json.RawMessage
-	_ = json.Unmarshal(e.changes, &changes) // the kernel wrote it
-	for name, c := range changes {
-		out.Changes = append(out.Changes, FieldChange{name, c[0], c[1]})
-	}
+	out.Changes = changesOf(e.changes)
 	slices.SortFunc(out.Changes, func(a, b FieldChange) int { return strings.Compare(a.Field, b.Field) })
 	return out
+}
+
+// changesOf reads what an event says of fields, which the kernel wrote. Every event
+// that is delivered goes through it, so that the form the kernel writes is read here;
+// what has names of another kind is encoding/json's.
+func changesOf(raw json.RawMessage) []FieldChange {
+	r := memberReader{b: raw}
+	if list := r.changes(); !r.no {
+		return list
+	}
+	var changes map[string][2]json.RawMessage
+	_ = json.Unmarshal(raw, &changes)
+	list := make([]FieldChange, 0, len(changes))
+	for name, c := range changes {
+		list = append(list, FieldChange{name, c[0], c[1]})
+	}
+	return list
+}
+
+// changes reads an object of pairs.
+func (r *memberReader) changes() (list []FieldChange) {
+	r.take('{')
+	for !r.no && r.next() != '}' {
+		if list == nil {
+			list = make([]FieldChange, 0, 8)
+		} else {
+			r.take(',')
+		}
+		c := FieldChange{Field: r.text()}
+		r.take(':')
+		r.take('[')
+		c.Before = r.raw()
+		r.take(',')
+		c.After = r.raw()
+		r.take(']')
+		list = append(list, c)
+	}
+	r.take('}')
+	r.no = r.no || r.i != len(r.b)
+	return list
+}
+
+// raw passes over a value, whatever it is, and returns it. It is valid JSON, since the
+// database keeps no other: of an object or a list only the end is looked for.
+func (r *memberReader) raw() json.RawMessage {
+	r.next()
+	start, depth := r.i, 0
+	for ; r.i < len(r.b); r.i++ {
+		switch r.b[r.i] {
+		case '"':
+			if r.quoted(); r.no {
+				return nil
+			}
+		case '[', '{':
+			depth++
+		case ',', ']', '}':
+			if depth == 0 {
+				return bytes.TrimRight(r.b[start:r.i:r.i], " \n\r\t")
+			}
+			if r.b[r.i] != ',' {
+				depth--
+			}
+		}
+	}
+	r.no = true
+	return nil
+}
+
+// quoted goes to the end of a text, which may have escapes.
+func (r *memberReader) quoted() {
+	for r.i++; r.i < len(r.b); r.i++ {
+		switch r.b[r.i] {
+		case '\\':
+			r.i++
+		case '"':
+			return
+		}
+	}
+	r.i, r.no = len(r.b), true
 }
 
 // AsOf returns a record as it was at a time, made from its history: every change

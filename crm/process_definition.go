@@ -108,7 +108,8 @@ func (c *Core) defineProcesses() error {
 	if err := c.On("*", processSubscription, c.processEvent); err != nil {
 		return err
 	}
-	c.subscribed(processSubscription).among = c.processEvents
+	s := c.subscribed(processSubscription)
+	s.among, s.unneeded, s.columns = c.processEvents, c.withoutInstances, eventHead()
 	return nil
 }
 

@@ -60,6 +60,19 @@ func (c *Core) processEvents(ctx context.Context, tenant string, events []placed
 	return wanted, nil
 }
 
+// withoutInstances reports that a tenant has no instances, not even ended ones, and so
+// none that an event concerns. One that is made later begins its waits later.
+func (c *Core) withoutInstances(ctx context.Context, tenant string) (bool, error) {
+	found := false
+	err := c.session(ctx).Read(ctx, tenant, &storage.Query{
+		Table: instanceTable, Columns: []int{0}, Limit: 1, Unordered: true,
+	}, func() storage.Row {
+		found = true
+		return &instance{}
+	})
+	return !found, err
+}
+
 // gone reports whether an event is the end of its record.
 func gone(event string) bool {
 	return strings.HasSuffix(event, ".deleted") || strings.HasSuffix(event, ".purged")

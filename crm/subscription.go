@@ -18,7 +18,10 @@ type subscription struct {
 	fn          func(context.Context, Event) error
 	// among returns, when not nil, which of the events of a batch fn is to be called
 	// for: one look for all of them, in the delivery's transaction.
-	among     func(ctx context.Context, tenant string, events []placed) (map[ID]bool, error)
+	among func(ctx context.Context, tenant string, events []placed) (map[ID]bool, error)
+	// unneeded reports, when not nil, that no event there is by now concerns anybody.
+	unneeded  func(ctx context.Context, tenant string) (bool, error)
+	columns   []int // of events that fn wants; nil is all
 	outside   bool
 	beginning bool
 	attempts  int64

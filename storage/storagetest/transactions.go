@@ -168,6 +168,18 @@ func testNested(t *testing.T, e *env) {
 	})
 	require.ErrorIs(t, err, errHost)
 	require.Equal(t, []int{1, 4, 5}, e.numbers(e.note, nil), "the outer one undoes the inner")
+	require.NoError(t, e.atomic(func(tx *env) error {
+		err := tx.atomic(func(silent *env) error {
+			require.NoError(t, silent.atomic(func(in *env) error { return in.try(insert(e.note, row(e.note, "id", id(7)))) }))
+			return errHost
+		})
+		require.ErrorIs(t, err, errHost)
+		require.Equal(t, []int{1, 4, 5}, tx.numbers(e.note, nil), "one without a call of its own undoes those within it")
+		require.ErrorIs(t, tx.atomic(func(*env) error { return errHost }), errHost)
+		tx.add(e.note, row(e.note, "id", id(8)))
+		return nil
+	}))
+	require.Equal(t, []int{1, 4, 5, 8}, e.numbers(e.note, nil), "one in which nothing was done has nothing to undo")
 }
 
 func testDead(t *testing.T, e *env) {

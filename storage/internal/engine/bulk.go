@@ -141,7 +141,7 @@ func (s *session) writeRuns(ctx context.Context, w *writing) error {
 		case w.alone: // what fails is undone by the transaction's end, and made again in another
 			err = s.sendRun(ctx, w.tenant, run, i)
 		default:
-			err = s.savepoint(ctx, "write", func(in *session) error { return in.sendRun(ctx, w.tenant, run, i) })
+			err = s.savepoint(ctx, "write", false, func(in *session) error { return in.sendRun(ctx, w.tenant, run, i) })
 			if errors.Is(err, errNoCopy) {
 				continue // by now it is known
 			}

@@ -18,6 +18,9 @@ type session struct {
 	atomic bool  // the scope of an Atomic: its calls stand or fall together
 	failed error // why an atomic scope cannot succeed any more
 	done   bool  // the Atomic returned
+
+	above   *session // the scope around this one
+	pending string   // the savepoint that the scope makes with its first call
 }
 
 // txState is one transaction, shared by the sessions in it.
@@ -49,6 +52,9 @@ func (s *session) call(ctx context.Context, op, table string, writes bool, fn fu
 	if writes && s.tx.readOnly {
 		return s.fail(&storage.Error{Kind: storage.ErrReadOnly, Op: op, Table: table, Change: -1, Reason: "a snapshot is for reading"})
 	}
+	if err := s.begin(ctx, op); err != nil {
+		return err
+	}
 	if s.atomic {
 		return s.fail(s.e.classify(ctx, op, table, finished(fn(ctx, s))))
 	}
@@ -59,7 +65,7 @@ func (s *session) call(ctx context.Context, op, table string, writes bool, fn fu
 		}
 		return err
 	}
-	return s.savepoint(ctx, op, func(inner *session) error {
+	return s.savepoint(ctx, op, false, func(inner *session) error {
 		return s.e.classify(ctx, op, table, fn(ctx, inner))
 	})
 }
@@ -120,7 +126,10 @@ func (s *session) fail(err error) error {
 	return err
 }
 
-// Atomic makes the calls of fn one.
+// Atomic makes the calls of fn one. In a transaction of the engine's own, where
+// nobody else sends statements, the savepoint is made with the first of them: fn may
+// make none, as a handler does that finds nothing to do. In a host's it is made before
+// fn, for what the host itself does in it.
 func (s *session) Atomic(ctx context.Context, fn func(storage.Session) error) error {
 	if s.tx == nil {
 		return s.e.own(ctx, "atomic", true, func(in *session) error { return fn(in) })
@@ -130,7 +139,7 @@ func (s *session) Atomic(ctx context.Context, fn func(storage.Session) error) er
 	}
 	// The flag guards statements; fn makes calls of its own.
 	s.tx.busy.Store(false)
-	err := s.savepoint(ctx, "atomic", func(in *session) error { return fn(in) })
+	err := s.savepoint(ctx, "atomic", !s.tx.joined, func(in *session) error { return fn(in) })
 	if s.tx.lost != nil {
 		return s.fail(err)
 	}
@@ -138,19 +147,22 @@ func (s *session) Atomic(ctx context.Context, fn func(storage.Session) error) er
 }
 
 // savepoint runs fn in a scope of its own inside the transaction, and undoes it
-// if it fails. After an error the transaction is proven to stand.
-func (s *session) savepoint(ctx context.Context, op string, fn func(*session) error) (err error) {
+// if it fails. After an error the transaction is proven to stand. With late the
+// savepoint is made by the first call in the scope.
+func (s *session) savepoint(ctx context.Context, op string, late bool, fn func(*session) error) (err error) {
 	t := s.tx
 	name := "crm_" + strconv.Itoa(t.depth+1)
-	if err := t.exec(ctx, s.e, "SAVEPOINT "+name); err != nil {
-		return s.fail(t.prove(ctx, s.e, op, s.e.classify(ctx, op, "", err)))
+	inner := &session{e: s.e, tx: t, atomic: true, above: s, pending: name}
+	if !late {
+		if err := inner.begin(ctx, op); err != nil {
+			return s.fail(err)
+		}
 	}
 	t.depth++
-	inner := &session{e: s.e, tx: t, atomic: true}
 	returned := false
 	defer func() {
 		t.depth--
-		if inner.done = true; !returned { // fn panicked
+		if inner.done = true; !returned && inner.pending == "" { // fn panicked
 			_ = t.undo(ctx, s.e, name)
 		}
 	}()
@@ -161,6 +173,8 @@ func (s *session) savepoint(ctx context.Context, op string, fn func(*session) er
 	switch {
 	case t.lost != nil:
 		return t.lost
+	case inner.pending != "": // nothing was sent
+		return err
 	case err == nil:
 		// Past this point the work is done: the context no longer counts.
 		if err = t.exec(context.WithoutCancel(ctx), s.e, "RELEASE SAVEPOINT "+name); err == nil {
@@ -172,6 +186,21 @@ func (s *session) savepoint(ctx context.Context, op string, fn func(*session) er
 		return t.lose(op, err)
 	}
 	return err
+}
+
+// begin makes the savepoints of a scope and of those around it that have none yet.
+func (s *session) begin(ctx context.Context, op string) error {
+	if s.pending == "" {
+		return nil
+	}
+	if err := s.above.begin(ctx, op); err != nil {
+		return s.fail(err)
+	}
+	if err := s.tx.exec(ctx, s.e, "SAVEPOINT "+s.pending); err != nil {
+		return s.fail(s.tx.prove(ctx, s.e, op, s.e.classify(ctx, op, "", err)))
+	}
+	s.pending = ""
+	return nil
 }
 
 // undo goes back to a savepoint; an error means that it is no longer there.
