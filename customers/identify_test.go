@@ -113,7 +113,7 @@ func TestIdentifyOfSeveralCustomers(t *testing.T) {
 
 func TestIdentifyTellsNothingOfWhomOneMayNotRead(t *testing.T) {
 	atDesk(t, customers.Policy{}, func(ctx context.Context, t *testing.T, d *desk) {
-		d.role(t, "dana", append(crm.Allow("customer", crm.LevelOwn), crm.Allow("identity", crm.LevelOwn)...))
+		d.role(t, "dana", crm.Allow("customer", crm.LevelOwn))
 		theirs := customers.Customer{Kind: customers.Person, Name: "Theirs", Email: "ada@example.com"}
 		theirs.Refs = crm.Refs{"shop": "1"}
 		_, err := d.Create(crm.System(t.Context(), "acme"), theirs)
@@ -148,8 +148,8 @@ func TestIdentifyTellsNothingOfWhomOneMayNotRead(t *testing.T) {
 
 func TestIdentifyTakesRights(t *testing.T) {
 	atDesk(t, customers.Policy{}, func(_ context.Context, t *testing.T, d *desk) {
-		d.role(t, "reader", append(crm.Allow("customer", crm.LevelAll, crm.VerbRead), crm.Allow("identity", crm.LevelAll, crm.VerbRead)...))
-		d.role(t, "blind", append(crm.Allow("customer", crm.LevelAll), crm.Allow("identity", crm.LevelAll)...),
+		d.role(t, "reader", crm.Allow("customer", crm.LevelAll, crm.VerbRead))
+		d.role(t, "blind", crm.Allow("customer", crm.LevelAll),
 			crm.FieldRule{Object: "customer", Field: "email", Access: crm.FieldHidden})
 		ada := d.person(crm.System(t.Context(), "acme"), t, "Ada", "ada@example.com")
 

@@ -16,7 +16,7 @@ import (
 type Identity struct {
 	crm.Record
 
-	CustomerID crm.ID `crm:"required,ref=customer,as=identities" json:"customer_id"`
+	CustomerID crm.ID `crm:"required,ref=customer,parent,as=identities" json:"customer_id"`
 	// Kind says in what it is an address: email, phone, or a network such as wechat.
 	Kind crm.AddressKind `crm:"required,max=32" json:"kind"`
 	// Value is the address in its normal form; see [crm.Core.ParseAddress]. What has none
