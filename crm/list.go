@@ -25,7 +25,8 @@ type listOptions struct {
 	limit   int
 	after   string
 	deleted bool
-	actor   bool
+	export  bool // those the actor has the right to export
+	actor   bool // of a ledger: under the actor's rights
 	of      []ofCondition
 }
 
@@ -201,7 +202,7 @@ func (r *reader) where(ctx context.Context, opts listOptions) (storage.Expr, err
 	switch {
 	case opts.deleted:
 	case !r.ledger():
-		all = append(all, living(false))
+		all = append(all, r.lives())
 	case !r.sc.trusted:
 		all = r.ofLiving()
 	}
@@ -218,6 +219,9 @@ func (r *reader) where(ctx context.Context, opts listOptions) (storage.Expr, err
 			return nil, err
 		}
 		all = append(all, x)
+	}
+	if opts.export {
+		return r.access.exporting(all)
 	}
 	return r.access.reading(all), nil
 }
