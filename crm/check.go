@@ -98,10 +98,15 @@ func (ch *checker) tenantWhole() error {
 }
 
 // reference finds living records that refer to one that is not.
+// What a record belongs to may have been deleted, and then has to be there.
 func (ch *checker) reference(o *object, f *field) error {
+	there := living(false)
+	if f.parent {
+		there = storage.And{}
+	}
 	n, err := count(ch.ctx, ch.s, ch.tenant, o.table, storage.And{
 		living(false), storage.Not{Expr: storage.Absent{Field: storage.F(f.name)}},
-		storage.Not{Expr: storage.Exists{Rel: storage.Rel{Table: f.target.table, Column: "id", Key: f.name}, Where: living(false)}},
+		storage.Not{Expr: storage.Exists{Rel: storage.Rel{Table: f.target.table, Column: "id", Key: f.name}, Where: there}},
 	})
 	if err == nil && n > 0 {
 		ch.addf(o, ID{}, "%s by %s to a %s that is gone", records(n, "refers", "refer"), f.name, f.target.name)
