@@ -99,6 +99,7 @@ type Core struct {
 	mu      sync.Mutex // guards the registry until it is sealed
 	objects map[string]*object
 	order   []*object // as they were defined
+	own     int       // how many of them, the first, are the kernel's
 	lines   []storage.Line
 	seeds   []func(context.Context) error
 	sealed  atomic.Bool
@@ -143,6 +144,7 @@ func New(store storage.Store, cfg Config) (*Core, error) {
 	if err := c.defineProcesses(); err != nil {
 		return nil, failed("new", "", ID{}, err)
 	}
+	c.own = len(c.order)
 	return c, nil
 }
 

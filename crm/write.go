@@ -413,7 +413,7 @@ func (w *writer) needsTx(changes []*change) bool {
 		return true
 	}
 	for _, c := range changes {
-		if c.after == nil || c.event == "deleted" {
+		if c.after == nil || c.event == "deleted" || c.holdsSubject() {
 			return true
 		}
 		for _, f := range w.references {
@@ -445,6 +445,9 @@ func (w *writer) writeIn(ctx context.Context, changes []*change) error {
 		return err
 	}
 	if err := w.verifyParents(ctx, changes); err != nil {
+		return err
+	}
+	if err := w.verifySubjects(ctx, changes); err != nil {
 		return err
 	}
 	if err := w.rightsWritten(ctx, changes); err != nil {
