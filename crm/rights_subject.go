@@ -177,6 +177,18 @@ func (c *change) holdsSubject() bool {
 	return set && (c.before == nil || c.changed(c.o.subject) || c.changed(c.o.subjectKind))
 }
 
+// halfSubject finds a record whose subject is named by its kind alone, or without it.
+func (c *change) halfSubject() []Fault {
+	s, set := c.after.subjectOf()
+	switch {
+	case c.o.subject == nil || c.o.subject.required || set == (s.object != ""):
+		return nil
+	case set:
+		return []Fault{{c.o.subjectKind.name, "is required with " + c.o.subject.name + ": say of what kind the record is"}}
+	}
+	return []Fault{{c.o.subject.name, "is required with " + c.o.subjectKind.name + ": say which record it is"}}
+}
+
 // verifySubjects holds that what changes hang records on is there, that the actor may
 // read it and, but for an open one, update it.
 func (w *writer) verifySubjects(ctx context.Context, changes []*change) error {

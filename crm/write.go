@@ -285,6 +285,7 @@ func (w *writer) prepare(ctx context.Context, c *change) error {
 	}
 	faults = append(faults, c.guarded()...)
 	faults = append(faults, c.check()...)
+	faults = append(faults, c.halfSubject()...)
 	if len(faults) == 0 {
 		err := w.validate(c.after.v)
 		found, ours := faultsOf(err)

@@ -29,7 +29,7 @@ func (a *Activity) defineNotes() error {
 		Timeline: []crm.Appearance{{On: "record_id", Title: "text"}},
 		AfterWrite: func(ctx context.Context, w *crm.Write[Note]) error {
 			var was, is said
-			if w.Before != nil {
+			if w.Before != nil && w.Before.Deleted.IsZero() {
 				was = said{w.Before.Object, w.Before.RecordID, w.Before.Text}
 			}
 			if w.After == nil || !w.After.Deleted.IsZero() {

@@ -33,8 +33,8 @@ type Task struct {
 	DueOn crm.Date `json:"due_on,omitzero"`
 	// Due is when it is due; with DueOn, the end of that day.
 	Due time.Time `crm:"sort" json:"due,omitzero"`
-	// RemindAt is when its owner is reminded, by the event task.reminded. Reminded is
-	// when that was.
+	// RemindAt is when its owner is reminded, by the event task.reminded, once for each
+	// time it is set to. Reminded is when that was last.
 	RemindAt time.Time `json:"remind_at,omitzero"`
 	Reminded time.Time `crm:"guarded" json:"reminded,omitzero"`
 	// Repeat is the rule by which it comes again, in the form of RFC 5545: see [Repeats].
@@ -86,8 +86,7 @@ func (a *Activity) defineTasks() error {
 	return crm.HandleJob(a.core.Jobs, remindJob, t.remind)
 }
 
-// complete gives a task what follows from the rest: the time by which it is due, and
-// that a new time to be reminded at is yet to come.
+// complete gives a task what follows from the rest: the time by which it is due.
 func (t *Tasks) complete(ctx context.Context, w *crm.Write[Task]) error {
 	is := w.After
 	if is.Priority == "" {
@@ -96,9 +95,6 @@ func (t *Tasks) complete(ctx context.Context, w *crm.Write[Task]) error {
 	var was Task
 	if w.Before != nil {
 		was = *w.Before
-		if !is.RemindAt.Equal(was.RemindAt) {
-			is.Reminded = time.Time{}
-		}
 		if is.DueOn == was.DueOn && !is.Due.Equal(was.Due) { // it is moved to a time of its own
 			is.DueOn = crm.Date{}
 		}
@@ -206,10 +202,15 @@ type reminder struct {
 	At   time.Time `json:"at"`
 }
 
+// reminds reports whether its owner is yet to be reminded of a task.
+func (t *Task) reminds() bool {
+	return !t.RemindAt.IsZero() && t.Done.IsZero() && t.Reminded.Before(t.RemindAt)
+}
+
 // schedule has the owner of a task reminded when he wants to be.
 func (t *Tasks) schedule(ctx context.Context, w *crm.Write[Task]) error {
 	is := w.After
-	if is == nil || is.RemindAt.IsZero() || !is.Reminded.IsZero() || !is.Done.IsZero() || !is.Deleted.IsZero() {
+	if is == nil || !is.Deleted.IsZero() || !is.reminds() {
 		return nil
 	}
 	if was := w.Before; was != nil && was.RemindAt.Equal(is.RemindAt) && was.Done.IsZero() && was.Deleted.IsZero() {
@@ -230,7 +231,7 @@ func (t *Tasks) remind(ctx context.Context, _ crm.Job, of reminder) error {
 		return nil
 	case err != nil:
 		return err
-	case !task.Done.IsZero() || !task.Reminded.IsZero() || !task.RemindAt.Equal(of.At):
+	case !task.reminds() || !task.RemindAt.Equal(of.At):
 		return nil
 	}
 	_, err = t.kind.Do(ctx, task.ID, "reminded", func(task *Task) error {
