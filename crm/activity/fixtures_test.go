@@ -2,6 +2,7 @@ package activity_test
 
 import (
 	"context"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,6 +12,7 @@ import (
 	"github.com/embedcrm/embedcrm/crm/crmtest"
 	"github.com/embedcrm/embedcrm/internal/enginetest"
 	"github.com/embedcrm/embedcrm/storage"
+	"github.com/embedcrm/embedcrm/storage/sqlite"
 )
 
 // account and project are kinds of a host's own; a project belongs to nobody but its owner.
@@ -29,6 +31,7 @@ type project struct {
 
 // desk is a core with two kinds of a host's own, and what is done about them.
 type desk struct {
+	config activity.Config
 	*crmtest.Core
 	*activity.Activity
 
@@ -38,7 +41,15 @@ type desk struct {
 
 func newDesk(tb testing.TB, store storage.Store) *desk {
 	tb.Helper()
-	d := &desk{}
+	blobs, err := activity.NewDirectory(tb.TempDir())
+	require.NoError(tb, err)
+	tb.Cleanup(func() { _ = blobs.Close() })
+	return openDesk(tb, store, activity.Config{Blobs: blobs, MaxFile: 1 << 20})
+}
+
+func openDesk(tb testing.TB, store storage.Store, cfg activity.Config) *desk {
+	tb.Helper()
+	d := &desk{config: cfg}
 	d.Core = crmtest.On(tb, store, crm.Config{}, func(c *crm.Core) (err error) {
 		accounts, err := crm.Define(c, crm.Object[account]{Name: "account"})
 		if err != nil {
@@ -52,7 +63,7 @@ func newDesk(tb testing.TB, store storage.Store) *desk {
 		}
 		d.accounts, d.projects = &accounts.Collection, &projects.Collection
 		c.AddLine(storage.Line{Name: "desk", Files: lines(), Needs: map[string]int{"crm": 3}})
-		d.Activity, err = activity.New(c)
+		d.Activity, err = activity.New(c, d.config)
 		return err
 	})
 	return d
@@ -112,4 +123,13 @@ func (d *desk) whole(tb testing.TB) {
 	problems, err := d.Check(tb.Context())
 	require.NoError(tb, err)
 	require.Empty(tb, problems)
+}
+
+// newStore is a store in a file of the test's.
+func newStore(tb testing.TB) storage.Store {
+	tb.Helper()
+	store, err := sqlite.Open("sqlite", filepath.Join(tb.TempDir(), "crm.db"))
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, store.Close()) })
+	return store
 }

@@ -143,3 +143,29 @@ CREATE INDEX task_due ON {schema}.task (tenant, due NULLS FIRST, id) WHERE delet
 CREATE INDEX task_previous ON {schema}.task (tenant, previous_id) WHERE previous_id IS NOT NULL;
 CREATE INDEX task_updated ON {schema}.task (tenant, updated, id) WHERE deleted IS NULL;
 CREATE INDEX task_owner ON {schema}.task (tenant, owner_id);
+
+CREATE TABLE {schema}.file (
+	tenant text COLLATE "C" NOT NULL,
+	id uuid NOT NULL,
+	version bigint NOT NULL,
+	owner_id uuid,
+	created timestamptz NOT NULL,
+	updated timestamptz NOT NULL,
+	deleted timestamptz,
+	refs jsonb,
+	custom jsonb,
+	object text COLLATE "C" NOT NULL,
+	record_id uuid NOT NULL,
+	name text COLLATE "C" NOT NULL,
+	name_sort bytea,
+	media_type text COLLATE "C" NOT NULL,
+	size bigint NOT NULL,
+	sha256 text COLLATE "C" NOT NULL,
+	blob text COLLATE "C" NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE INDEX file_record ON {schema}.file (tenant, record_id, created, id) WHERE deleted IS NULL;
+CREATE UNIQUE INDEX file_blob ON {schema}.file (tenant, blob);
+CREATE INDEX file_name ON {schema}.file (tenant, name_sort, id) WHERE deleted IS NULL;
+CREATE INDEX file_updated ON {schema}.file (tenant, updated, id) WHERE deleted IS NULL;
+CREATE INDEX file_owner ON {schema}.file (tenant, owner_id);

@@ -143,3 +143,29 @@ CREATE INDEX crm_task_due ON crm_task (tenant, due, id) WHERE deleted IS NULL;
 CREATE INDEX crm_task_previous ON crm_task (tenant, previous_id) WHERE previous_id IS NOT NULL;
 CREATE INDEX crm_task_updated ON crm_task (tenant, updated, id) WHERE deleted IS NULL;
 CREATE INDEX crm_task_owner ON crm_task (tenant, owner_id);
+
+CREATE TABLE crm_file (
+	tenant TEXT NOT NULL,
+	id BLOB NOT NULL,
+	version INTEGER NOT NULL,
+	owner_id BLOB,
+	created INTEGER NOT NULL,
+	updated INTEGER NOT NULL,
+	deleted INTEGER,
+	refs TEXT,
+	custom TEXT,
+	object TEXT NOT NULL,
+	record_id BLOB NOT NULL,
+	name TEXT NOT NULL,
+	name_sort BLOB,
+	media_type TEXT NOT NULL,
+	size INTEGER NOT NULL,
+	sha256 TEXT NOT NULL,
+	blob TEXT NOT NULL,
+	PRIMARY KEY (tenant, id)
+);
+CREATE INDEX crm_file_record ON crm_file (tenant, record_id, created, id) WHERE deleted IS NULL;
+CREATE UNIQUE INDEX crm_file_blob ON crm_file (tenant, blob);
+CREATE INDEX crm_file_name ON crm_file (tenant, name_sort, id) WHERE deleted IS NULL;
+CREATE INDEX crm_file_updated ON crm_file (tenant, updated, id) WHERE deleted IS NULL;
+CREATE INDEX crm_file_owner ON crm_file (tenant, owner_id);
