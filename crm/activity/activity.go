@@ -21,20 +21,11 @@ type Activity struct {
 	core *crm.Core
 }
 
-// Config is what can be chosen about an [Activity]. The zero Config works, and keeps no
-// files.
-type Config struct {
-	// Blobs is where the contents of files are kept; nil: there are no files.
-	Blobs Blobs
-	// MaxFile is how many bytes a file may have; 0 is 100 MiB.
-	MaxFile int64
-}
-
 //go:embed migrations
 var migrations embed.FS
 
 // New defines activity on a core, before its Migrate.
-func New(core *crm.Core, cfg Config) (*Activity, error) {
+func New(core *crm.Core) (*Activity, error) {
 	if core == nil {
 		return nil, crm.Invalid("core", "no core is given: make one by crm.New")
 	}
@@ -44,8 +35,7 @@ func New(core *crm.Core, cfg Config) (*Activity, error) {
 	}
 	a := &Activity{core: core}
 	for _, define := range []func() error{
-		a.defineInteractions, a.defineNotes, a.defineComments, a.defineMentions, a.defineFollows, a.defineTasks,
-		func() error { return a.defineFiles(cfg) },
+		a.defineInteractions, a.defineNotes, a.defineComments, a.defineMentions, a.defineFollows, a.defineTasks, a.defineFiles,
 	} {
 		if err := define(); err != nil {
 			return nil, err

@@ -26,7 +26,7 @@ func TestTablesFitTheirStructs(t *testing.T) {
 
 func TestNewRefusesNoCore(t *testing.T) {
 	t.Parallel()
-	_, err := activity.New(nil, activity.Config{})
+	_, err := activity.New(nil)
 	require.ErrorIs(t, err, crm.ErrInvalid)
 }
 

@@ -18,7 +18,7 @@ import (
 // the directory synced, so that after a crash it is there whole or not at all.
 type Directory struct{ root *os.Root }
 
-var _ Blobs = (*Directory)(nil)
+var _ crm.Blobs = (*Directory)(nil)
 
 // temporary is what the names of files end with that are being written.
 const temporary = ".part"
@@ -39,7 +39,7 @@ func NewDirectory(path string) (*Directory, error) {
 // Close ends the use of the directory.
 func (d *Directory) Close() error { return d.root.Close() }
 
-// Put implements [Blobs].
+// Put implements [crm.Blobs].
 func (d *Directory) Put(ctx context.Context, key string, r io.Reader) (err error) {
 	if err := checkKey(key); err != nil {
 		return err
@@ -97,14 +97,14 @@ func (d *Directory) sync(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// Get implements [Blobs].
+// Get implements [crm.Blobs].
 func (d *Directory) Get(_ context.Context, key string) (io.ReadCloser, error) {
 	if err := checkKey(key); err != nil {
 		return nil, err
 	}
 	f, err := d.root.Open(key)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, ErrNoBlob
+		return nil, crm.ErrNoBlob
 	}
 	if err != nil {
 		return nil, err
@@ -112,7 +112,7 @@ func (d *Directory) Get(_ context.Context, key string) (io.ReadCloser, error) {
 	return f, nil
 }
 
-// Delete implements [Blobs].
+// Delete implements [crm.Blobs].
 func (d *Directory) Delete(_ context.Context, key string) error {
 	if err := checkKey(strings.TrimSuffix(key, temporary)); err != nil {
 		return err
@@ -123,7 +123,7 @@ func (d *Directory) Delete(_ context.Context, key string) error {
 	return nil
 }
 
-// List implements [Blobs]. What was being written is listed too.
+// List implements [crm.Blobs]. What was being written is listed too.
 func (d *Directory) List(ctx context.Context, prefix string, fn func(key string) error) error {
 	return fs.WalkDir(d.root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
 		switch {

@@ -2,7 +2,7 @@
 // (calls, mail, meetings), notes, comments, tasks and files, whom they mention and who
 // follows a record.
 //
-//	work, err := activity.New(core, activity.Config{})
+//	work, err := activity.New(core)
 //	err = core.Migrate(ctx)
 //	call, err := work.Interactions.Create(ctx, activity.Interaction{
 //		Object: "customer", RecordID: ada.ID, Kind: activity.Call, Direction: activity.Out, Title: "Asked for a price",

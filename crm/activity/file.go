@@ -16,7 +16,7 @@ import (
 )
 
 // File is a file on a record: what it is called and what is known of its contents, which
-// are in the [Blobs]. Its owner is who added it. [Files.Add] makes one.
+// are in [crm.Config].Blobs. Its owner is who added it. [Files.Add] makes one.
 type File struct {
 	crm.Record
 
@@ -55,7 +55,7 @@ type Files struct {
 	crm.Collection[File]
 
 	core  *crm.Core
-	blobs Blobs
+	blobs crm.Blobs
 	max   int64
 }
 
@@ -73,11 +73,9 @@ const (
 // addingKey finds in a context that Files.Add writes a file, which nobody else does.
 type addingKey struct{}
 
-func (a *Activity) defineFiles(cfg Config) error {
-	f := &Files{core: a.core, blobs: cfg.Blobs, max: cfg.MaxFile}
-	if f.max <= 0 {
-		f.max = 100 << 20
-	}
+func (a *Activity) defineFiles() error {
+	f := &Files{core: a.core}
+	f.blobs, f.max = a.core.Blobs()
 	kind, err := crm.Define(a.core, crm.Object[File]{
 		Name: "file", BeforeWrite: f.check, AfterWrite: f.purged,
 		Timeline: []crm.Appearance{{On: "record_id", Title: "name"}},
@@ -103,7 +101,7 @@ func (f *Files) check(ctx context.Context, w *crm.Write[File]) error {
 
 // Add keeps what r gives as a file. Of v it takes Object, RecordID, Name, MediaType
 // ("application/octet-stream" without), and the owner and custom fields of its Record.
-// More than [Config.MaxFile] bytes are ErrInvalid, and so is what takes longer than
+// More than [crm.Config].MaxBlob bytes are ErrInvalid, and so is what takes longer than
 // twelve hours to arrive.
 //
 // All rights and rules are held before anything is read. In a transaction of the host's
@@ -112,7 +110,7 @@ func (f *Files) Add(ctx context.Context, v File, r io.Reader) (File, error) {
 	none := File{}
 	switch {
 	case f.blobs == nil:
-		return none, crm.Invalid("blobs", "there is no place for files: give activity.Config.Blobs")
+		return none, crm.Invalid("blobs", "there is no place for files: give crm.Config.Blobs")
 	case r == nil:
 		return none, crm.Invalid("contents", "there are none: give a reader")
 	}
@@ -185,7 +183,7 @@ func (f *Files) Open(ctx context.Context, id crm.ID) (File, io.ReadCloser, error
 		return File{}, nil, err
 	}
 	if f.blobs == nil {
-		return File{}, nil, crm.Invalid("blobs", "there is no place for files: give activity.Config.Blobs")
+		return File{}, nil, crm.Invalid("blobs", "there is no place for files: give crm.Config.Blobs")
 	}
 	whole, err := f.Get(crm.SystemIn(ctx), id) // with the key, which may be hidden
 	if err != nil {

@@ -143,7 +143,7 @@ func (s *slow) Read([]byte) (int, error) {
 
 func TestFilesWithoutAPlace(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t, newStore(t), activity.Config{})
+	d := openDesk(t, newStore(t), crm.Config{})
 	ctx := as(t, "dana")
 	a := d.account(ctx, t)
 	_, err := d.Files.Add(ctx, activity.File{Object: "account", RecordID: a.ID, Name: "x"}, strings.NewReader(""))
@@ -178,7 +178,7 @@ func TestDamagedContents(t *testing.T) {
 	dir := t.TempDir()
 	blobs, err := activity.NewDirectory(dir)
 	require.NoError(t, err)
-	d := openDesk(t, newStore(t), activity.Config{Blobs: blobs})
+	d := openDesk(t, newStore(t), crm.Config{Blobs: blobs})
 	ctx := as(t, "dana")
 	f := d.file(ctx, t, d.account(ctx, t).ID, "the offer")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, f.Blob), []byte("the other"), 0o600))
@@ -186,7 +186,7 @@ func TestDamagedContents(t *testing.T) {
 	require.ErrorIs(t, err, activity.ErrDamaged)
 	require.NoError(t, os.Remove(filepath.Join(dir, f.Blob)))
 	_, err = d.contents(ctx, f.ID)
-	require.ErrorIs(t, err, activity.ErrNoBlob)
+	require.ErrorIs(t, err, crm.ErrNoBlob)
 }
 
 // TestWhatWasLeftBehindIsSwept has transactions that are rolled back, and one that is

@@ -31,7 +31,7 @@ type project struct {
 
 // desk is a core with two kinds of a host's own, and what is done about them.
 type desk struct {
-	config activity.Config
+	config crm.Config
 	*crmtest.Core
 	*activity.Activity
 
@@ -44,13 +44,13 @@ func newDesk(tb testing.TB, store storage.Store) *desk {
 	blobs, err := activity.NewDirectory(tb.TempDir())
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = blobs.Close() })
-	return openDesk(tb, store, activity.Config{Blobs: blobs, MaxFile: 1 << 20})
+	return openDesk(tb, store, crm.Config{Blobs: blobs, MaxBlob: 1 << 20})
 }
 
-func openDesk(tb testing.TB, store storage.Store, cfg activity.Config) *desk {
+func openDesk(tb testing.TB, store storage.Store, cfg crm.Config) *desk {
 	tb.Helper()
 	d := &desk{config: cfg}
-	d.Core = crmtest.On(tb, store, crm.Config{}, func(c *crm.Core) (err error) {
+	d.Core = crmtest.On(tb, store, cfg, func(c *crm.Core) (err error) {
 		accounts, err := crm.Define(c, crm.Object[account]{Name: "account"})
 		if err != nil {
 			return err
@@ -63,7 +63,7 @@ func openDesk(tb testing.TB, store storage.Store, cfg activity.Config) *desk {
 		}
 		d.accounts, d.projects = &accounts.Collection, &projects.Collection
 		c.AddLine(storage.Line{Name: "desk", Files: lines(), Needs: map[string]int{"crm": 3}})
-		d.Activity, err = activity.New(c, d.config)
+		d.Activity, err = activity.New(c)
 		return err
 	})
 	return d

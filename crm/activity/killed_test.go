@@ -34,7 +34,7 @@ func atDirectory(tb testing.TB, dir string) *desk {
 	blobs, err := activity.NewDirectory(filepath.Join(dir, "blobs"))
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = blobs.Close() })
-	return openDesk(tb, store, activity.Config{Blobs: blobs})
+	return openDesk(tb, store, crm.Config{Blobs: blobs})
 }
 
 // TestVictim is no test but the process that TestKilled kills: it adds files and purges

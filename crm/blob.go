@@ -1,4 +1,4 @@
-package activity
+package crm
 
 import (
 	"context"
@@ -6,14 +6,14 @@ import (
 	"io"
 )
 
-// Blobs is where the contents of files are kept: a directory ([NewDirectory]), or a
-// store of the host's. A key is made by the CRM, of at most 100 characters a to z, 0 to
+// Blobs is where the contents of files are kept: a directory (crm/activity has one), or
+// a store of the host's. A key is made by the CRM, of at most 100 characters a to z, 0 to
 // 9, - and /, and is never used twice, so that nothing is ever overwritten. It must be
 // safe for any number of goroutines.
 //
 // The CRM writes a blob before the row that refers to it is committed, and removes one
 // after no row does: what List gives beyond what rows refer to is what a process left
-// behind that ended in between. See [Files.Sweep].
+// behind that ended in between.
 type Blobs interface {
 	// Put keeps what r gives under a key, and returns once it is safe: after a crash it
 	// is there whole. When it fails, nothing is there, or something List gives.
@@ -27,5 +27,9 @@ type Blobs interface {
 	List(ctx context.Context, prefix string, fn func(key string) error) error
 }
 
+// Blobs returns [Config.Blobs], or nil, and how many bytes one may have. It is for modules
+// that keep files.
+func (c *Core) Blobs() (Blobs, int64) { return c.cfg.Blobs, c.cfg.MaxBlob }
+
 // ErrNoBlob is a blob that is not there.
-var ErrNoBlob = errors.New("activity: there is no such blob")
+var ErrNoBlob = errors.New("crm: there is no such blob")
