@@ -27,7 +27,7 @@ func openOffice() (*office, context.Context) {
 	store := must(sqlite.Open("sqlite", ":memory:"))
 	app.Core = must(crm.New(store, crm.Config{Clock: app.clock, Phones: phone.Normal}))
 	app.Customers = must(customers.New(app.Core))
-	app.Customers.SetPolicy(func(tenant string) customers.Policy {
+	app.Customers.SetPolicy(func(_ string) customers.Policy {
 		return customers.Policy{Region: "DE"}
 	})
 	ctx := context.Background()
@@ -114,7 +114,7 @@ func ExampleCustomers_SetPolicy() {
 	store := must(sqlite.Open("sqlite", ":memory:"))
 	core := must(crm.New(store, crm.Config{}))
 	people := must(customers.New(core))
-	people.SetPolicy(func(tenant string) customers.Policy {
+	people.SetPolicy(func(_ string) customers.Policy {
 		return customers.Policy{Unique: []crm.AddressKind{crm.AddressEmail}}
 	})
 	ctx := context.Background()

@@ -268,27 +268,29 @@ func (l *Levels) evaluate(ctx context.Context, s *LevelScheme, among ...crm.List
 	return changed + n, err
 }
 
-// correct calls fn for customers for whom something is wrong, in transactions of their
-// own, until there are none.
+// correct calls fn for the customers for whom something is wrong, page by page, each in a
+// transaction of its own.
 func (l *Levels) correct(ctx context.Context, wrong []crm.ListOption, fn func(context.Context, []crm.ID) error) (int64, error) {
-	for changed := int64(0); ; {
-		var ids []crm.ID
-		err := l.people.core.Tx(ctx, func(ctx context.Context) error {
-			page, err := l.people.List(ctx, append(slices.Clone(wrong), crm.Limit(levelBatch))...)
+	for changed, cursor := int64(0), ""; ; {
+		var page crm.Page[Customer]
+		err := l.people.core.Tx(ctx, func(ctx context.Context) (err error) {
+			page, err = l.people.List(ctx, append(slices.Clone(wrong), crm.Limit(levelBatch), crm.After(cursor))...)
 			if err != nil || len(page.Items) == 0 {
-				ids = nil
 				return err
 			}
-			ids = make([]crm.ID, len(page.Items))
+			ids := make([]crm.ID, len(page.Items))
 			for i, o := range page.Items {
 				ids[i] = o.ID
 			}
 			return fn(ctx, ids)
 		})
-		if err != nil || len(ids) == 0 {
+		if err != nil {
 			return changed, err
 		}
-		changed += int64(len(ids))
+		changed += int64(len(page.Items))
+		if cursor = page.Next; cursor == "" {
+			return changed, nil
+		}
 	}
 }
 
@@ -303,7 +305,7 @@ func (l *Levels) give(ctx context.Context, s *LevelScheme, grade string, ids []c
 	for _, id := range ids {
 		level, has := had[id]
 		if !has {
-			fresh = append(fresh, Level{CustomerID: id, SchemeID: s.ID, Grade: grade, Since: now, Key: id.String() + " " + s.ID.String()})
+			fresh = append(fresh, Level{CustomerID: id, SchemeID: s.ID, Grade: grade, Since: now, Key: levelKey(id, s)})
 			continue
 		}
 		if _, err := l.kind.Do(ctx, level.ID, "changed", func(l *Level) error {
@@ -316,6 +318,8 @@ func (l *Levels) give(ctx context.Context, s *LevelScheme, grade string, ids []c
 	_, err = l.CreateAll(ctx, fresh)
 	return err
 }
+
+func levelKey(customer crm.ID, s *LevelScheme) string { return customer.String() + " " + s.ID.String() }
 
 // take takes their grades from customers.
 func (l *Levels) take(ctx context.Context, s *LevelScheme, ids []crm.ID) error {
@@ -330,7 +334,11 @@ func (l *Levels) take(ctx context.Context, s *LevelScheme, ids []crm.ID) error {
 
 // in returns the levels customers have in a scheme.
 func (l *Levels) in(ctx context.Context, s *LevelScheme, ids []crm.ID) (map[crm.ID]Level, error) {
-	page, err := l.List(ctx, crm.Where("scheme_id == $1 and customer_id in $2", s.ID, ids), crm.Limit(crm.MaxPage))
+	keys := make([]string, len(ids))
+	for i, id := range ids {
+		keys[i] = levelKey(id, s)
+	}
+	page, err := l.List(ctx, crm.Where("key in $1", keys), crm.OrderBy("created"), crm.Limit(crm.MaxPage)) // by the index of keys, not that of an order
 	had := map[crm.ID]Level{}
 	for _, level := range page.Items {
 		had[level.CustomerID] = level

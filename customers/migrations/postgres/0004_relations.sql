@@ -21,7 +21,7 @@ CREATE TABLE {schema}.postal_address (
 	PRIMARY KEY (tenant, id),
 	FOREIGN KEY (tenant, customer_id) REFERENCES {schema}.customer (tenant, id)
 );
-CREATE INDEX postal_address_customer ON {schema}.postal_address (tenant, customer_id);
+CREATE INDEX postal_address_customer ON {schema}.postal_address (tenant, customer_id, updated, id);
 CREATE INDEX postal_address_updated ON {schema}.postal_address (tenant, updated, id) WHERE deleted IS NULL;
 CREATE INDEX postal_address_owner ON {schema}.postal_address (tenant, owner_id);
 
@@ -48,8 +48,8 @@ CREATE TABLE {schema}.relationship (
 	FOREIGN KEY (tenant, customer_id) REFERENCES {schema}.customer (tenant, id),
 	FOREIGN KEY (tenant, other_id) REFERENCES {schema}.customer (tenant, id)
 );
-CREATE INDEX relationship_customer ON {schema}.relationship (tenant, customer_id);
-CREATE INDEX relationship_other ON {schema}.relationship (tenant, other_id);
+CREATE INDEX relationship_customer ON {schema}.relationship (tenant, customer_id, updated, id);
+CREATE INDEX relationship_other ON {schema}.relationship (tenant, other_id, updated, id);
 CREATE INDEX relationship_updated ON {schema}.relationship (tenant, updated, id) WHERE deleted IS NULL;
 CREATE INDEX relationship_owner ON {schema}.relationship (tenant, owner_id);
 
@@ -75,7 +75,7 @@ CREATE TABLE {schema}.preference (
 	PRIMARY KEY (tenant, id),
 	FOREIGN KEY (tenant, customer_id) REFERENCES {schema}.customer (tenant, id)
 );
-CREATE INDEX preference_customer ON {schema}.preference (tenant, customer_id);
+CREATE INDEX preference_customer ON {schema}.preference (tenant, customer_id, updated, id);
 CREATE UNIQUE INDEX preference_key ON {schema}.preference (tenant, key) WHERE deleted IS NULL;
 CREATE INDEX preference_updated ON {schema}.preference (tenant, updated, id) WHERE deleted IS NULL;
 CREATE INDEX preference_owner ON {schema}.preference (tenant, owner_id);

@@ -39,7 +39,7 @@ CREATE TABLE {schema}.level (
 	FOREIGN KEY (tenant, customer_id) REFERENCES {schema}.customer (tenant, id),
 	FOREIGN KEY (tenant, scheme_id) REFERENCES {schema}.level_scheme (tenant, id)
 );
-CREATE INDEX level_customer ON {schema}.level (tenant, customer_id);
+CREATE INDEX level_customer ON {schema}.level (tenant, customer_id, updated, id);
 CREATE INDEX level_by_scheme ON {schema}.level (tenant, scheme_id);
 CREATE UNIQUE INDEX level_key ON {schema}.level (tenant, key) WHERE deleted IS NULL;
 CREATE INDEX level_updated ON {schema}.level (tenant, updated, id) WHERE deleted IS NULL;

@@ -21,7 +21,7 @@ CREATE TABLE crm_postal_address (
 	PRIMARY KEY (tenant, id),
 	FOREIGN KEY (tenant, customer_id) REFERENCES crm_customer (tenant, id)
 );
-CREATE INDEX crm_postal_address_customer ON crm_postal_address (tenant, customer_id);
+CREATE INDEX crm_postal_address_customer ON crm_postal_address (tenant, customer_id, updated, id);
 CREATE INDEX crm_postal_address_updated ON crm_postal_address (tenant, updated, id) WHERE deleted IS NULL;
 CREATE INDEX crm_postal_address_owner ON crm_postal_address (tenant, owner_id);
 
@@ -48,8 +48,8 @@ CREATE TABLE crm_relationship (
 	FOREIGN KEY (tenant, customer_id) REFERENCES crm_customer (tenant, id),
 	FOREIGN KEY (tenant, other_id) REFERENCES crm_customer (tenant, id)
 );
-CREATE INDEX crm_relationship_customer ON crm_relationship (tenant, customer_id);
-CREATE INDEX crm_relationship_other ON crm_relationship (tenant, other_id);
+CREATE INDEX crm_relationship_customer ON crm_relationship (tenant, customer_id, updated, id);
+CREATE INDEX crm_relationship_other ON crm_relationship (tenant, other_id, updated, id);
 CREATE INDEX crm_relationship_updated ON crm_relationship (tenant, updated, id) WHERE deleted IS NULL;
 CREATE INDEX crm_relationship_owner ON crm_relationship (tenant, owner_id);
 
@@ -75,7 +75,7 @@ CREATE TABLE crm_preference (
 	PRIMARY KEY (tenant, id),
 	FOREIGN KEY (tenant, customer_id) REFERENCES crm_customer (tenant, id)
 );
-CREATE INDEX crm_preference_customer ON crm_preference (tenant, customer_id);
+CREATE INDEX crm_preference_customer ON crm_preference (tenant, customer_id, updated, id);
 CREATE UNIQUE INDEX crm_preference_key ON crm_preference (tenant, key) WHERE deleted IS NULL;
 CREATE INDEX crm_preference_updated ON crm_preference (tenant, updated, id) WHERE deleted IS NULL;
 CREATE INDEX crm_preference_owner ON crm_preference (tenant, owner_id);

@@ -39,7 +39,7 @@ CREATE TABLE crm_level (
 	FOREIGN KEY (tenant, customer_id) REFERENCES crm_customer (tenant, id),
 	FOREIGN KEY (tenant, scheme_id) REFERENCES crm_level_scheme (tenant, id)
 );
-CREATE INDEX crm_level_customer ON crm_level (tenant, customer_id);
+CREATE INDEX crm_level_customer ON crm_level (tenant, customer_id, updated, id);
 CREATE INDEX crm_level_by_scheme ON crm_level (tenant, scheme_id);
 CREATE UNIQUE INDEX crm_level_key ON crm_level (tenant, key) WHERE deleted IS NULL;
 CREATE INDEX crm_level_updated ON crm_level (tenant, updated, id) WHERE deleted IS NULL;
