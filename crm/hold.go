@@ -25,7 +25,7 @@ func (o *object) hold(ctx context.Context, id ID) (*rec, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := w.load(ctx, id, false)
+	r, err := w.load(ctx, id)
 	if err == nil {
 		w.access.mask(r)
 	}

@@ -181,6 +181,20 @@ func TestAddressesAreUniqueWhereTheTenantAsks(t *testing.T) {
 		n, err := d.Count(ctx)
 		require.NoError(t, err)
 		require.EqualValues(t, 3, n, "what was refused left nothing")
+
+		_, err = d.Identities.Create(ctx, customers.Identity{CustomerID: bob.ID, Kind: crm.AddressEmail, Value: "second@example.com"})
+		require.NoError(t, err)
+		require.NoError(t, d.Delete(ctx, bob.ID))
+		second := d.person(ctx, t, "Second", "second@example.com")
+		_, err = d.Restore(ctx, bob.ID)
+		require.ErrorIs(t, err, crm.ErrConflict, "with all he had")
+		require.NoError(t, d.Delete(ctx, second.ID))
+		_, err = d.Restore(ctx, bob.ID)
+		require.NoError(t, err)
+		holders, err := d.ByAddress(ctx, email("second@example.com"))
+		require.NoError(t, err)
+		require.Len(t, holders, 1)
+		require.NoError(t, d.Purge(ctx, bob.ID))
 	})
 }
 
