@@ -17,6 +17,8 @@ type Customers struct {
 	// Identities are their further addresses, ContactPoints what is known of addresses.
 	Identities    *Identities
 	ContactPoints *ContactPoints
+	// Behaviour is what customers do, event by event.
+	Behaviour *Behaviour
 
 	core   *crm.Core
 	kind   *crm.Kind[Customer]
@@ -36,7 +38,7 @@ func New(core *crm.Core) (*Customers, error) {
 		return nil, err
 	}
 	c := &Customers{core: core}
-	for _, define := range []func(*crm.Core) error{c.defineCustomers, c.defineIdentities, c.defineContactPoints} {
+	for _, define := range []func(*crm.Core) error{c.defineCustomers, c.defineIdentities, c.defineContactPoints, c.defineBehaviour} {
 		if err := define(core); err != nil {
 			return nil, err
 		}
