@@ -83,6 +83,9 @@ func (ch *checker) tenantWhole() error {
 				return err
 			}
 		}
+		if err := ch.subjects(o); err != nil {
+			return err
+		}
 		if err := ch.records(o); err != nil {
 			return err
 		}
@@ -95,6 +98,26 @@ func (ch *checker) tenantWhole() error {
 		}
 	}
 	return ch.instancesWhole()
+}
+
+// subjects finds records that hang on one that is not there, not even deleted.
+func (ch *checker) subjects(o *object) error {
+	if o.subject == nil {
+		return nil
+	}
+	for _, up := range o.ups() {
+		n, err := count(ch.ctx, ch.s, ch.tenant, o.table, storage.And{
+			storage.Is{Field: storage.F(o.subjectKind.name), Op: storage.Eq, Value: up.name},
+			storage.Not{Expr: storage.Exists{Rel: storage.Rel{Table: up.table, Column: "id", Key: o.subject.name}}},
+		})
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			ch.addf(o, ID{}, "%s on a %s that is gone", records(n, "hangs", "hang"), up.name)
+		}
+	}
+	return nil
 }
 
 // reference finds living records that refer to one that is not.

@@ -292,6 +292,7 @@ func (w *writer) prepare(ctx context.Context, c *change) error {
 	}
 	faults = append(faults, c.guarded()...)
 	faults = append(faults, c.check()...)
+	faults = append(faults, c.halfSubject()...)
 	if len(faults) == 0 {
 		err := w.validate(c.after.v)
 		found, ours := faultsOf(err)
@@ -429,7 +430,7 @@ func (w *writer) needsTx(changes []*change) bool {
 		return true
 	}
 	for _, c := range changes {
-		if c.after == nil || c.event == "deleted" {
+		if c.after == nil || c.event == "deleted" || c.holdsSubject() {
 			return true
 		}
 		for _, f := range w.references {
@@ -461,6 +462,9 @@ func (w *writer) writeIn(ctx context.Context, changes []*change) error {
 		return err
 	}
 	if err := w.verifyParents(ctx, changes); err != nil {
+		return err
+	}
+	if err := w.verifySubjects(ctx, changes); err != nil {
 		return err
 	}
 	if err := w.rightsWritten(ctx, changes); err != nil {
