@@ -23,6 +23,8 @@ type Customers struct {
 	Relationships   *Relationships
 	Preferences     *Preferences
 	Levels          *Levels
+	// Behaviour is what customers do, event by event.
+	Behaviour *Behaviour
 
 	core   *crm.Core
 	kind   *crm.Kind[Customer]
@@ -44,7 +46,7 @@ func New(core *crm.Core) (*Customers, error) {
 	c := &Customers{core: core}
 	for _, define := range []func(*crm.Core) error{
 		c.defineCustomers, c.defineIdentities, c.defineContactPoints, c.definePostalAddresses,
-		c.defineRelationships, c.definePreferences, c.defineLevels,
+		c.defineRelationships, c.definePreferences, c.defineLevels, c.defineBehaviour,
 	} {
 		if err := define(core); err != nil {
 			return nil, err
