@@ -195,7 +195,7 @@ func (k AnyKindOf) May(ctx context.Context, verb Verb, id ID) error {
 	if err != nil {
 		return err
 	}
-	r, err := w.load(ctx, id, false)
+	r, err := w.load(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -213,4 +213,17 @@ func (k AnyKindOf) Exportable(ctx context.Context) (int64, error) {
 		return 0, err
 	}
 	return count(ctx, k.o.core.session(ctx), r.sc.Tenant, k.o.table, where)
+}
+
+// Relink gives the rows of ledgers to another record, and tells of each whether the
+// other had its like.
+func Relink(ctx context.Context, c *Core, object string, from, to ID, each func(ledger string, clashed bool)) error {
+	sc, err := scopeOf(ctx)
+	if err != nil {
+		return err
+	}
+	return c.relinkLedgers(ctx, sc.Tenant, c.objects[object], from, to, func(r relinked) error {
+		each(r.of.name, r.clashed)
+		return nil
+	})
 }

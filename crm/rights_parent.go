@@ -32,7 +32,7 @@ func (o *object) free() bool {
 
 // resolveParents refuses kinds that belong to each other in a circle, or too deep.
 func (c *Core) resolveParents() error {
-	for _, o := range c.order {
+	for _, o := range append(slices.Clone(c.order), c.ledgers...) {
 		depth := 0
 		for up := o; up.parent != nil; up = up.parent.target {
 			switch to := up.parent.target; {
@@ -234,4 +234,56 @@ func (a *access) mayStand(c *change) error {
 		return forbidden("your right to %s %s does not reach one that belongs to no %s", verb, a.o.plural, a.o.kindsAbove())
 	}
 	return nil
+}
+
+// lives is the condition that a record was not deleted, nor what it belongs to.
+func (o *object) lives() storage.Expr {
+	if o.parent == nil && o.subject == nil {
+		return living(false)
+	}
+	return append(storage.And{living(false)}, o.ofLiving()...)
+}
+
+// purgeParts purges what belongs to a record that is purged, each with its event, and
+// removes rows of ledgers.
+func (w *writer) purgeParts(ctx context.Context, id ID) error {
+	sc := w.sc
+	sc.trusted = true // who may purge the record may purge its parts
+	ctx = context.WithValue(ctx, scopeKey{}, sc)
+	for _, name := range slices.Sorted(maps.Keys(w.relations)) {
+		r := w.relations[name]
+		if !r.by.parent {
+			continue
+		}
+		for {
+			parts, err := r.some(ctx, w.sc.Tenant, id)
+			if err != nil {
+				return err
+			}
+			for _, part := range parts {
+				if err := r.of.purge(ctx, part, nil); err != nil {
+					return failed("purge", r.of.name, part, err)
+				}
+			}
+			if len(parts) < MaxPage {
+				break
+			}
+		}
+	}
+	return w.core.clearLedgers(ctx, w.sc.Tenant, w.object, id)
+}
+
+// some are records that refer to one, at most a page of them.
+func (r *relation) some(ctx context.Context, tenant string, to ID) (ids []ID, err error) {
+	v, col := storage.Values(make([]any, len(r.of.columns))), r.of.byName["id"].col
+	note := func() {
+		if id, ok := v[col].(uuid.UUID); ok {
+			ids = append(ids, ID(id))
+		}
+	}
+	err = r.of.core.session(ctx).Read(ctx, tenant, &storage.Query{
+		Table: r.of.table, Columns: []int{col}, Limit: MaxPage, Where: r.refersTo(to),
+	}, func() storage.Row { note(); return v })
+	note()
+	return ids, err
 }

@@ -170,7 +170,7 @@ func (c *Core) checkShare(ctx context.Context, w *Write[Share]) error {
 	if err := target.access.may(VerbShare); err != nil {
 		return err
 	}
-	shared, err := target.load(ctx, s.RecordID, false)
+	shared, err := target.load(ctx, s.RecordID)
 	if err != nil {
 		return err
 	}

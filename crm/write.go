@@ -178,7 +178,7 @@ func (o *object) updateOnce(ctx context.Context, id ID, event string, fn func(*r
 	if err != nil {
 		return nil, err
 	}
-	before, err := w.load(ctx, id, false)
+	before, err := w.load(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -223,11 +223,16 @@ func (o *object) updateOnce(ctx context.Context, id ID, event string, fn func(*r
 
 // load reads a record under the read right, as it is when nobody else may change
 // it, if in a transaction.
-func (w *writer) load(ctx context.Context, id ID, deleted bool) (*rec, error) {
+func (w *writer) load(ctx context.Context, id ID) (*rec, error) {
+	return w.loadWhere(ctx, id, w.lives())
+}
+
+// loadWhere is load of a record that may be deleted.
+func (w *writer) loadWhere(ctx context.Context, id ID, life storage.Expr) (*rec, error) {
 	var found *rec
 	q := &storage.Query{
 		Table: w.table, Columns: w.read, Limit: 1, Lock: w.core.tx(ctx) != nil,
-		Where: w.access.reading(storage.And{byID(id), living(deleted)}),
+		Where: w.access.reading(storage.And{byID(id), life}),
 	}
 	err := w.core.session(ctx).Read(ctx, w.sc.Tenant, q, func() storage.Row {
 		found = w.newRec()
