@@ -3,7 +3,9 @@ package match
 import (
 	"context"
 	"math"
+	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/embedcrm/embedcrm/crm"
 )
@@ -88,17 +90,37 @@ func links(ctx context.Context, r *Records, m *Model, o Options) ([]link, float6
 	if err != nil {
 		return nil, 0, err
 	}
-	var list []link
-	s := newScorer(r, m)
-	err = r.candidates(ctx, b, o.progress, func(batch []pair) {
-		for _, p := range batch {
-			if bits := s.bits(p.a, p.b); bits > bar {
-				list = append(list, link{p, bits})
-			}
-		}
-	})
+	list, err := score(ctx, r, m, b, bar, o)
 	slices.SortFunc(list, func(x, y link) int { return comparePairs(x.pair, y.pair) })
 	return slices.CompactFunc(list, func(x, y link) bool { return x.pair == y.pair }), bar, err
+}
+
+// score scores the pairs worth comparing, on all processors, and returns those above
+// the bar in any order.
+func score(ctx context.Context, r *Records, m *Model, b *blocks, bar float64, o Options) (list []link, err error) {
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	work := make(chan []pair)
+	for range runtime.GOMAXPROCS(0) {
+		wait.Go(func() {
+			s := newScorer(r, m)
+			var found []link
+			for batch := range work {
+				for _, p := range batch {
+					if bits := s.bits(p.a, p.b); bits > bar {
+						found = append(found, link{p, bits})
+					}
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			list = append(list, found...)
+		})
+	}
+	err = r.candidates(ctx, b, o.progress, func(batch []pair) { work <- slices.Clone(batch) })
+	close(work)
+	wait.Wait()
+	return list, err
 }
 
 // forest is clusters that grow.

@@ -63,6 +63,9 @@ func compareDate(a, b *value) agreement {
 		}
 		return agreement{level: Differ, why: different}
 	}
+	if far(a.letters, b.letters, 4) {
+		return agreement{level: Differ, why: different}
+	}
 	alikeParts := 0
 	for _, p := range [][2]int{{0, 4}, {4, 6}, {6, 8}} {
 		if x[p[0]:p[1]] == y[p[0]:p[1]] {
@@ -145,7 +148,7 @@ func compareEmail(a, b *value) agreement {
 	la, ha, _ := strings.Cut(a.text, "@")
 	lb, hb, _ := strings.Cut(b.text, "@")
 	switch {
-	case slips(a.text, b.text, 2) <= 1, ha == hb && len(la) > 6 && slips(la, lb, 2) <= 2:
+	case a.slips(b, 1), ha == hb && len(la) > 6 && slips(la, lb, 2) <= 2:
 		return agreement{level: Near, why: slip}
 	case la == lb && len(la) > 4:
 		return agreement{level: Close, why: mailbox}
@@ -197,6 +200,8 @@ func compareID(a, b *value) agreement {
 	switch {
 	case a.text == b.text:
 		return agreement{level: Same, why: same, whole: true}
+	case far(a.letters, b.letters, 2):
+		return agreement{level: Differ, why: different}
 	case n > 4 && slips(a.text, b.text, 1) == 1:
 		return agreement{level: Near, why: slip}
 	case n > 6 && slips(a.text, b.text, 2) == 2:

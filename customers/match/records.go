@@ -121,38 +121,33 @@ func (r *Records) count() {
 	}
 	r.counted = true
 	for i := range r.columns {
-		r.columns[i].count()
+		of := newVocabulary()
+		if p := r.partner[i]; p >= 0 && p < i {
+			of = r.columns[p].vocab // so that they can be compared with each other
+		}
+		r.columns[i].count(of)
+	}
+	for i := range r.columns {
+		r.columns[i].vocab.number = nil
+		r.columns[i].vocab.weigh(float64(r.n))
 	}
 }
 
-func (c *column) count() {
-	c.seen, c.vocab, c.han = nil, newVocabulary(), map[uint32][]string{}
+func (c *column) count(of *vocabulary) {
+	c.seen, c.vocab, c.han = nil, of, map[uint32][]string{}
 	c.offs, c.letters = make([]uint32, len(c.texts)), make([]uint64, len(c.texts))
 	for id := 1; id < len(c.texts); id++ {
-		v := unpack(c.texts[id], c.vocab)
+		v := unpack(c.kind, c.texts[id], of)
 		c.texts[id], c.letters[id] = v.text, v.letters
 		if v.han {
 			c.han[uint32(id)] = v.readings //nolint:gosec // fewer than records
 		}
-		if c.kind.hasWords() {
-			c.words = append(c.words, v.words...)
-			for _, w := range v.words {
-				c.vocab.counts[w] += c.counts[id]
-			}
+		for _, w := range v.words {
+			of.counts[w] += c.counts[id]
 		}
+		c.words = append(c.words, v.words...)
 		c.offs[id] = uint32(len(c.words)) //nolint:gosec // a few for each record
-		c.vocab.total += float64(c.counts[id])
 	}
-	c.vocab.number = nil
-}
-
-// hasWords reports whether values of a kind are compared word by word.
-func (k Kind) hasWords() bool {
-	switch k {
-	case Given, Family, Person, Company, Address, Place, Text:
-		return true
-	}
-	return false
 }
 
 // value is a value by its number.
@@ -200,12 +195,10 @@ func (c *column) across(other *column, a, b uint32) Level {
 	if c.texts[a] == other.texts[b] {
 		return Same
 	}
-	x, y := c.value(a), other.value(b)
-	if far(x.letters, y.letters, 3) {
+	if far(c.letters[a], other.letters[b], 2) {
 		return Differ
 	}
-	of := newVocabulary()
-	x, y = unpack(x.text, of), unpack(y.text, of)
+	x, y := c.value(a), other.value(b)
 	return compareValues(c.kind, &x, &y).level
 }
 
@@ -260,7 +253,7 @@ func Compare(k Kind, a, b string) (Level, string, error) {
 		return Missing, "absent", nil
 	}
 	of := newVocabulary()
-	v, w := unpack(x, of), unpack(y, of)
+	v, w := unpack(k, x, of), unpack(k, y, of)
 	g := compareValues(k, &v, &w)
 	return g.level, g.why.String(), nil
 }

@@ -25,8 +25,8 @@ type value struct {
 type vocabulary struct {
 	texts   []string
 	letters []uint64
-	counts  []uint32 // how many records have the word
-	total   float64  // records
+	counts  []uint32  // how many records have the word
+	weights []float64 // how much it counts, once all are counted
 	number  map[string]uint32
 }
 
@@ -45,13 +45,21 @@ func (v *vocabulary) add(word string) uint32 {
 	return id
 }
 
-// weight is how much a word counts: more if it is rare (its inverse document frequency;
+// weigh gives each word its weight: more if it is rare (its inverse document frequency;
 // Spärck Jones 1972).
+func (v *vocabulary) weigh(records float64) {
+	v.weights = make([]float64, len(v.counts))
+	for w, n := range v.counts {
+		v.weights[w] = math.Log(1 + records/float64(max(n, 1)))
+	}
+}
+
+// weight is how much a word counts; all the same before they are counted.
 func (v *vocabulary) weight(w uint32) float64 {
-	if v.total == 0 {
+	if v.weights == nil {
 		return 1
 	}
-	return math.Log(1 + v.total/float64(max(v.counts[w], 1)))
+	return v.weights[w]
 }
 
 // The normal form is kept as one string: the text, and after it the readings of a
@@ -71,7 +79,7 @@ func textOf(packed string) string {
 }
 
 // unpack makes a value ready to be compared, its words added to a vocabulary.
-func unpack(packed string, of *vocabulary) (v value) {
+func unpack(k Kind, packed string, of *vocabulary) (v value) {
 	text, rest, ok := strings.Cut(packed, "\x00")
 	if v.text = text; ok {
 		v.readings = strings.Split(rest, "\x00")
@@ -79,12 +87,22 @@ func unpack(packed string, of *vocabulary) (v value) {
 	v.han = ok || hasHan(text)
 	v.letters = letters(text)
 	v.of = of
-	for _, w := range words(text) {
-		if len(v.words) < maxWords {
+	if k.hasWords() {
+		list := words(text)
+		for _, w := range list[:min(len(list), maxWords)] {
 			v.words = append(v.words, of.add(w))
 		}
 	}
 	return v
+}
+
+// hasWords reports whether values of a kind are compared word by word.
+func (k Kind) hasWords() bool {
+	switch k {
+	case Given, Family, Person, Company, Address, Place, Text:
+		return true
+	}
+	return false
 }
 
 // word is the text of a word.
