@@ -16,14 +16,11 @@ require (
 )
 
 require (
-<<<<<<< HEAD
 	github.com/adrg/strutil v0.3.1 // indirect
 	github.com/agnivade/levenshtein v1.2.2 // indirect
-=======
 	github.com/asaskevich/govalidator v0.0.0-20230301143203-a9d515a09cc2 // indirect
 	github.com/disintegration/imaging v1.6.2 // indirect
 	github.com/domodwyer/mailyak/v3 v3.6.2 // indirect
->>>>>>> main
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/expr-lang/expr v1.17.8 // indirect
 	github.com/fatih/color v1.19.0 // indirect
