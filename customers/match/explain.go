@@ -2,50 +2,85 @@ package match
 
 import (
 	"fmt"
+	"math"
 	"strings"
+
+	"github.com/embedcrm/embedcrm/crm"
 )
 
 // Explanation is why two records are taken to be one entity, or not.
 type Explanation struct {
-	Fields      []Reason
-	Prior       float64
-	Bits        float64
+	// Reasons are what each field says that both records have.
+	Reasons []Reason
+	// Prior are the odds before anything is compared, and Bits those after it: powers of
+	// two, so that 0 is even and 10 about a thousand to one.
+	Prior, Bits float64
+	// Probability is that of being one entity.
 	Probability float64
+	// Capped says that what a household or an office shares said more than that they are
+	// of one, which was left out.
+	Capped bool
 }
 
 // Reason is what one field says.
 type Reason struct {
-	Field Field
-	A, B  string
+	Field
+	A, B  string // the values, in normal form
 	Level Level
-	Why   string
-	Bits  float64
+	// Why is how they agree, in words: an initial, day and month exchanged.
+	Why string
+	// Bits are what it adds to the odds; Rarity is the part of it that is due to how
+	// rare the value is among the records.
+	Bits, Rarity float64
 }
 
-// Explain says.
-func Explain(r *Records, m *Model, a, b int) Explanation {
-	r.count()
-	s := newScorer(r, m)
-	e := Explanation{Prior: m.prior()}
-	e.Bits = s.bits(uint32(a), uint32(b))
-	e.Probability = probability(e.Bits)
-	for f, g := range s.found {
-		x := Reason{Field: r.fields[f], Level: g.level, Why: g.why.String(), A: r.columns[f].texts[r.columns[f].cells[a]], B: r.columns[f].texts[r.columns[f].cells[b]]}
-		if g.level != Missing {
-			x.Bits, _ = s.weigh(f, uint32(a))
-		}
-		e.Fields = append(e.Fields, x)
+// Explain says why two records, by their numbers, are taken to be one entity, or not.
+func Explain(r *Records, m *Model, a, b int) (Explanation, error) {
+	if a < 0 || b < 0 || a >= r.n || b >= r.n || a == b {
+		return Explanation{}, crm.Invalid("records", "are %d and %d: give two numbers from 0 to %d", a, b, r.n-1)
 	}
+	if err := m.fits(r); err != nil {
+		return Explanation{}, err
+	}
+	r.count()
+	if err := m.prepare(); err != nil {
+		return Explanation{}, err
+	}
+	return newScorer(r, m).explain(uint32(min(a, b)), uint32(max(a, b))), nil //nolint:gosec // checked above
+}
+
+func (s *scorer) explain(a, b uint32) Explanation {
+	e := Explanation{Prior: s.m.prior(), Bits: s.bits(a, b)}
+	e.Probability = probability(e.Bits)
+	all := e.Prior
+	for f, g := range s.found {
+		if g.level == Missing {
+			continue
+		}
+		c := &s.r.columns[f]
+		x := Reason{Field: s.r.fields[f], A: c.texts[c.cells[a]], B: c.texts[c.cells[b]], Level: g.level, Why: g.why.String()}
+		x.Bits, x.Rarity = s.weigh(f, a)
+		all += x.Bits
+		e.Reasons = append(e.Reasons, x)
+	}
+	e.Capped = math.Abs(all-e.Bits) > 1e-6
 	return e
 }
 
+// String is the explanation as lines of a table.
 func (e Explanation) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%.1f bits (prior %.1f)", e.Bits, e.Prior)
-	for _, x := range e.Fields {
-		if x.Level != Missing {
-			fmt.Fprintf(&b, "; %s %s %+.1f", x.Field.Name, x.Level, x.Bits)
+	for _, x := range e.Reasons {
+		values := x.A
+		if x.A != x.B {
+			values += " | " + x.B
 		}
+		fmt.Fprintf(&b, "  %+6.1f  %-16s %s: %s\n", x.Bits, x.Name, values, x.Why)
 	}
+	fmt.Fprintf(&b, "  %+6.1f  before comparing\n", e.Prior)
+	if e.Capped {
+		b.WriteString("          what people who live or work together share counts only so far\n")
+	}
+	fmt.Fprintf(&b, "  %+6.1f  bits: probability %.4f\n", e.Bits, e.Probability)
 	return b.String()
 }

@@ -1,152 +1,126 @@
-// Command duplicates finds the rows of a file that are one entity.
 package main
 
 import (
+	"cmp"
 	"context"
-	"encoding/csv"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"os"
-	"regexp"
-	"runtime/pprof"
+	"os/signal"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/embedcrm/embedcrm/customers/match"
 )
 
 func main() {
-	in := flag.String("in", "", "")
-	truth := flag.String("truth", "", "")
-	drop := flag.String("drop", "", "")
-	threshold := flag.Float64("threshold", 0, "")
-	errs := flag.Int("errors", 0, "")
-	dump := flag.Bool("model", false, "")
-	cpu := flag.String("cpu", "", "")
+	var o options
+	flag.StringVar(&o.in, "in", "", "the file of rows: CSV of any encoding and delimiter, with headings")
+	flag.StringVar(&o.truth, "truth", "", "the column that says which entity a row is; without it, nothing is measured")
+	flag.StringVar(&o.pattern, "truth-pattern", "", "a regular expression whose first group is the entity within that column's text")
+	flag.Float64Var(&o.threshold, "threshold", .5, "the probability from which on rows are taken to be one entity")
+	flag.IntVar(&o.explain, "explain", 2, "how many pairs are explained: the least sure ones, and what was nearly one")
 	flag.Parse()
-	if *cpu != "" {
-		f, _ := os.Create(*cpu)
-		_ = pprof.StartCPUProfile(f)
-		defer pprof.StopCPUProfile()
-	}
-	f, err := os.Open(*in)
-	if err != nil {
+	log.SetFlags(0)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, o, os.Stdout); err != nil {
+		stop()
 		log.Fatal(err)
 	}
-	c := csv.NewReader(f)
-	c.TrimLeadingSpace, c.LazyQuotes, c.FieldsPerRecord = true, true, -1
-	rows, err := c.ReadAll()
+}
+
+type options struct {
+	in, truth, pattern string
+	threshold          float64
+	explain            int
+}
+
+func run(ctx context.Context, o options, w io.Writer) error {
+	t, err := readTable(o.in)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
-	heads := rows[0]
-	rows = rows[1:]
-	for i := range heads {
-		heads[i] = strings.TrimSpace(heads[i])
-	}
-	col := func(i int) []string {
-		var l []string
-		for _, r := range rows {
-			l = append(l, strings.TrimSpace(r[i]))
-		}
-		return l
-	}
-	t := slices.Index(heads, *truth)
-	tv := col(t)
-	seen := map[string]bool{}
-	for _, v := range tv {
-		seen[v] = true
-	}
-	if len(seen) == len(tv) {
-		re := regexp.MustCompile(`[-_](org|dup)(-\d+)?$`)
-		for i := range tv {
-			tv[i] = re.ReplaceAllString(tv[i], "")
-		}
-	}
-	var fields []match.Field
-	var cols []int
-	for i, h := range heads {
-		if i == t || slices.Contains(strings.Split(*drop, ","), h) {
-			continue
-		}
-		k, ok := match.Guess(h, col(i))
-		if ok && k == match.Text && strings.Contains(h, "name") {
-			k = match.Company
-		}
-		fmt.Println(h, k, ok)
-		if ok {
-			fields = append(fields, match.Field{Name: h, Kind: k})
-			cols = append(cols, i)
-		}
-	}
-	start := time.Now()
-	r, err := match.NewRecords(fields...)
+	entities, err := t.entities(o.truth, o.pattern)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
-	for _, row := range rows {
-		var v []string
-		for _, i := range cols {
-			v = append(v, row[i])
-		}
-		if _, err := r.Add(v...); err != nil {
-			log.Fatal(err)
-		}
-	}
-	ctx := context.Background()
-	m, err := match.Learn(ctx, r, match.Options{})
+	records, err := t.records(o.truth, w)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
-	fmt.Println("learned", time.Since(start), "prior matches", m.Prior*float64(len(rows)*(len(rows)-1)/2))
-	if *dump {
-		for _, w := range m.Fields {
-			fmt.Printf("%-14s given %d\n  m %.4f\n  u %.6f\n", w.Name, w.Given, w.Match[1:], w.Chance[0][1:])
-		}
-	}
-	cl, err := match.Find(ctx, r, m, match.Options{Threshold: *threshold})
+	model, err := match.Learn(ctx, records, match.Options{})
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
-	fmt.Println("found", time.Since(start))
-	tp, fp := 0, 0
-	pred := map[[2]int]bool{}
-	show := func(what string, a, b int) {
-		if *errs > 0 {
-			*errs--
-			fmt.Println(what, match.Explain(r, m, a, b))
-			fmt.Println("   ", rows[a])
-			fmt.Println("   ", rows[b])
+	clusters, err := match.Find(ctx, records, model, match.Options{Threshold: o.threshold})
+	if err != nil {
+		return err
+	}
+	if err := explain(t, records, model, clusters, o.explain, w); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "%d rows are of %d entities with duplicates\n", sum(clusters), len(clusters))
+	if entities != nil {
+		fmt.Fprintln(w, judge(clusters, entities))
+	}
+	return nil
+}
+
+func sum(clusters []match.Cluster) (n int) {
+	for _, c := range clusters {
+		n += len(c.Records)
+	}
+	return n
+}
+
+// explain shows the pairs that were found with the least certainty.
+func explain(t *table, r *match.Records, m *match.Model, clusters []match.Cluster, n int, w io.Writer) error {
+	clusters = slices.Clone(clusters)
+	slices.SortStableFunc(clusters, func(a, b match.Cluster) int { return cmp.Compare(a.Probability, b.Probability) })
+	for _, c := range clusters[:max(0, min(n, len(clusters)))] {
+		p := c.Pairs()[0]
+		e, err := match.Explain(r, m, p[0], p[1])
+		if err != nil {
+			return err
 		}
+		fmt.Fprintf(w, "lines %d and %d:\n%v\n", t.lines[p[0]], t.lines[p[1]], e)
 	}
-	for _, c := range cl {
+	return nil
+}
+
+// score is how well the pairs that were found are those that there are.
+type score struct{ right, found, there int }
+
+func judge(clusters []match.Cluster, entities []string) (s score) {
+	for _, c := range clusters {
 		for _, p := range c.Pairs() {
-			pred[p] = true
-			if tv[p[0]] == tv[p[1]] {
-				tp++
-			} else {
-				fp++
-				show("FP", p[0], p[1])
+			s.found++
+			if entities[p[0]] == entities[p[1]] {
+				s.right++
 			}
 		}
 	}
-	g := map[string][]int{}
-	for i, v := range tv {
-		g[v] = append(g[v], i)
+	rows := map[string]int{}
+	for _, e := range entities {
+		s.there += rows[e]
+		rows[e]++
 	}
-	total := 0
-	for i, v := range tv {
-		for _, j := range g[v] {
-			if j < i {
-				total++
-				if !pred[[2]int{j, i}] {
-					show("FN", j, i)
-				}
-			}
-		}
+	return s
+}
+
+func (s score) precision() float64 { return ratio(s.right, s.found) }
+func (s score) recall() float64    { return ratio(s.right, s.there) }
+func (s score) f1() float64        { return ratio(2*s.right, s.found+s.there) }
+
+func (s score) String() string {
+	return fmt.Sprintf("precision %.4f recall %.4f f1 %.4f pairs %d", s.precision(), s.recall(), s.f1(), s.found)
+}
+
+func ratio(part, whole int) float64 {
+	if whole == 0 {
+		return 1 // nothing to find, and nothing found
 	}
-	p, rc := float64(tp)/float64(max(tp+fp, 1)), float64(tp)/float64(total)
-	fmt.Printf("precision %.4f recall %.4f f1 %.4f pairs %d\n", p, rc, 2*p*rc/(p+rc), tp+fp)
+	return float64(part) / float64(whole)
 }
