@@ -12,14 +12,15 @@ import (
 // frequent surname still counts together with the birthday.
 
 const (
-	maxPairsAll  = 600_000 // up to here all pairs are compared, and nothing is missed
-	maxBlock     = 100     // records that share a key and are all compared with each other
-	minBlock     = 12      // maxBlock is lowered to it where there would be too many pairs
-	maxCommon    = 10      // frequent keys of a record that are combined
-	maxCombined  = 3       // how many are combined into one
-	window       = 6       // in a block that stays too large, each is compared with the next
-	partitionOf  = 1 << 21 // keys looked at at a time
-	pairsPerCard = 12      // pairs a record may have on average, beyond the first few million
+	maxPairsAll    = 600_000 // up to here all pairs are compared, and nothing is missed
+	maxBlock       = 100     // records that share a key and are all compared with each other
+	minBlock       = 12      // maxBlock is lowered to it where there would be too many pairs
+	maxCommon      = 10      // frequent keys of a record that are combined
+	maxCombined    = 3       // how many are combined into one
+	window         = 6       // in a block that stays too large, each is compared with the next
+	partitionOf    = 1 << 21 // keys looked at at a time
+	fewPairs       = 500_000 // from which on a record may have
+	pairsPerRecord = 12      // pairs on average
 )
 
 // blocks are the keys of all records.
@@ -39,14 +40,14 @@ func (e entry) record() uint32 { return uint32(e) }       //nolint:gosec // the 
 
 func newBlocks(ctx context.Context, r *Records) (*blocks, error) {
 	b := &blocks{until: make([]uint32, 0, r.n), often: map[uint32]uint32{}}
-	cached := make([][][]uint32, len(r.columns))
+	cached := make([]valueKeys, len(r.columns))
 	for f := range cached {
 		cached[f] = r.columns[f].keys(f, r.partner[f])
 	}
 	for i := range r.n {
 		from := len(b.keys)
 		for f := range r.columns {
-			b.keys = append(b.keys, cached[f][r.columns[f].cells[i]]...)
+			b.keys = append(b.keys, cached[f].of(r.columns[f].cells[i])...)
 		}
 		slices.Sort(b.keys[from:])
 		b.keys = b.keys[:from+len(slices.Compact(b.keys[from:]))]
@@ -76,7 +77,7 @@ func (b *blocks) limit(ctx context.Context, n int) error {
 	b.most = minBlock
 	sum := 0
 	for size, p := range pairs {
-		if sum += p; sum > 2_000_000+pairsPerCard*n {
+		if sum += p; sum > fewPairs+pairsPerRecord*n {
 			break
 		}
 		b.most = max(b.most, size)
@@ -259,21 +260,31 @@ func (r *Records) candidates(ctx context.Context, b *blocks, progress func(done,
 	return nil
 }
 
-// keys are the keys of each value of a column.
-func (c *column) keys(field, partner int) [][]uint32 {
+// valueKeys are the keys of each value of a column, one after the other.
+type valueKeys struct{ keys, until []uint32 }
+
+func (k valueKeys) of(id uint32) []uint32 {
+	if id == 0 {
+		return nil
+	}
+	return k.keys[k.until[id-1]:k.until[id]]
+}
+
+func (c *column) keys(field, partner int) (all valueKeys) {
 	space := field
 	if partner >= 0 { // what may change places has its keys in common
 		space = min(field, partner)
 	}
-	all := make([][]uint32, len(c.texts))
+	all.until = make([]uint32, len(c.texts))
 	for id := 1; id < len(c.texts); id++ {
-		var list []uint32
 		v := c.value(uint32(id)) //nolint:gosec // fewer than records
+		from := len(all.keys)
 		for _, key := range keysOf(c.kind, &v) {
-			list = append(list, hash(space, key))
+			all.keys = append(all.keys, hash(space, key))
 		}
-		slices.Sort(list)
-		all[id] = slices.Compact(list)
+		slices.Sort(all.keys[from:])
+		all.keys = all.keys[:from+len(slices.Compact(all.keys[from:]))]
+		all.until[id] = uint32(len(all.keys)) //nolint:gosec // a few for each value
 	}
 	return all
 }

@@ -39,14 +39,11 @@ func Explain(r *Records, m *Model, a, b int) (Explanation, error) {
 	if a < 0 || b < 0 || a >= r.n || b >= r.n || a == b {
 		return Explanation{}, crm.Invalid("records", "are %d and %d: give two numbers from 0 to %d", a, b, r.n-1)
 	}
-	if err := m.fits(r); err != nil {
+	s, err := newScorer(r, m)
+	if err != nil {
 		return Explanation{}, err
 	}
-	r.count()
-	if err := m.prepare(); err != nil {
-		return Explanation{}, err
-	}
-	return newScorer(r, m).explain(uint32(min(a, b)), uint32(max(a, b))), nil //nolint:gosec // checked above
+	return s.explain(uint32(min(a, b)), uint32(max(a, b))), nil //nolint:gosec // checked above
 }
 
 func (s *scorer) explain(a, b uint32) Explanation {

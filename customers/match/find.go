@@ -43,22 +43,30 @@ type link struct {
 	bits float64
 }
 
-// Find returns the clusters of records that are taken to be one entity, largest number
-// of the first record last. The pairs worth comparing are those that share something
+// Find returns the clusters of records that are taken to be one entity, in the order of
+// their first records. The pairs worth comparing are those that share something
 // rare. Clusters grow from the surest pair on, and two become one only if all their
 // records taken together speak for it, so that a chain of likenesses makes no cluster
 // (correlation clustering: Bansal, Blum, Chawla 2004).
 func Find(ctx context.Context, r *Records, m *Model, o Options) ([]Cluster, error) {
-	links, bar, err := links(ctx, r, m, o)
+	s, err := newScorer(r, m)
 	if err != nil {
 		return nil, err
 	}
-	return newForest(r, m, bar).grow(links), nil
+	links, bar, err := s.links(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return newForest(s, bar).grow(links), nil
 }
 
 // FindPairs returns the pairs that by themselves are taken to be one entity, by number.
 func FindPairs(ctx context.Context, r *Records, m *Model, o Options) ([]Pair, error) {
-	links, _, err := links(ctx, r, m, o)
+	s, err := newScorer(r, m)
+	if err != nil {
+		return nil, err
+	}
+	links, _, err := s.links(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -70,14 +78,7 @@ func FindPairs(ctx context.Context, r *Records, m *Model, o Options) ([]Pair, er
 }
 
 // links are the pairs from the threshold on, and that in bits.
-func links(ctx context.Context, r *Records, m *Model, o Options) ([]link, float64, error) {
-	r.count()
-	if err := m.fits(r); err != nil {
-		return nil, 0, err
-	}
-	if err := m.prepare(); err != nil {
-		return nil, 0, err
-	}
+func (s *scorer) links(ctx context.Context, o Options) ([]link, float64, error) {
 	threshold := o.Threshold
 	if threshold == 0 {
 		threshold = .5
@@ -86,24 +87,24 @@ func links(ctx context.Context, r *Records, m *Model, o Options) ([]link, float6
 		return nil, 0, crm.Invalid("threshold", "is %v: a probability between 0 and 1", threshold)
 	}
 	bar := math.Log2(threshold / (1 - threshold))
-	b, err := r.block(ctx)
+	b, err := s.r.block(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
-	list, err := score(ctx, r, m, b, bar, o)
+	list, err := s.score(ctx, b, bar, o)
 	slices.SortFunc(list, func(x, y link) int { return comparePairs(x.pair, y.pair) })
 	return slices.CompactFunc(list, func(x, y link) bool { return x.pair == y.pair }), bar, err
 }
 
 // score scores the pairs worth comparing, on all processors, and returns those above
 // the bar in any order.
-func score(ctx context.Context, r *Records, m *Model, b *blocks, bar float64, o Options) (list []link, err error) {
+func (s *scorer) score(ctx context.Context, b *blocks, bar float64, o Options) (list []link, err error) {
 	var wait sync.WaitGroup
 	var mu sync.Mutex
 	work := make(chan []pair)
 	for range runtime.GOMAXPROCS(0) {
 		wait.Go(func() {
-			s := newScorer(r, m)
+			s := s.another()
 			var found []link
 			for batch := range work {
 				for _, p := range batch {
@@ -117,7 +118,7 @@ func score(ctx context.Context, r *Records, m *Model, b *blocks, bar float64, o 
 			list = append(list, found...)
 		})
 	}
-	err = r.candidates(ctx, b, o.progress, func(batch []pair) { work <- slices.Clone(batch) })
+	err = s.r.candidates(ctx, b, o.progress, func(batch []pair) { work <- slices.Clone(batch) })
 	close(work)
 	wait.Wait()
 	return list, err
@@ -132,8 +133,8 @@ type forest struct {
 	least   map[uint32]float64
 }
 
-func newForest(r *Records, m *Model, bar float64) *forest {
-	return &forest{newScorer(r, m), bar, map[uint32]uint32{}, map[uint32][]uint32{}, map[uint32]float64{}}
+func newForest(s *scorer, bar float64) *forest {
+	return &forest{s, bar, map[uint32]uint32{}, map[uint32][]uint32{}, map[uint32]float64{}}
 }
 
 // grow joins what the links speak for, the surest first.

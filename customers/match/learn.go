@@ -99,7 +99,13 @@ func (l *learner) learnChance(matched []bool, last bool) error {
 		t, _ := w.Kind.traits()
 		w.Chance = conditional(&counts[f], t.chance(), chanceBelief)
 	}
-	return l.m.prepare()
+	return l.weigh()
+}
+
+// weigh computes what levels are worth by the model as it is.
+func (l *learner) weigh() (err error) {
+	l.w, err = l.m.weights()
+	return err
 }
 
 // learnMatches estimates what matches do, in rounds.
@@ -110,7 +116,7 @@ func (l *learner) learnMatches(ctx context.Context) error {
 			return err
 		}
 		l.round(kept)
-		if err := l.m.prepare(); err != nil {
+		if err := l.weigh(); err != nil {
 			return err
 		}
 	}
@@ -132,6 +138,7 @@ func (l *learner) hopeful() *sample {
 type learner struct {
 	r              *Records
 	m              *Model
+	w              weights
 	random, likely sample
 	every          float64 // how many pairs each of likely stands for
 }
@@ -221,11 +228,11 @@ func (l *learner) chance() []pair {
 	return distinct(list)
 }
 
-// weigh is the weight of a pair, by the model as it is.
-func (l *learner) weigh(levels []Level, seen []float32) (w sums) {
+// sum is the weight of a pair, by the model as it is.
+func (l *learner) sum(levels []Level, seen []float32) (w sums) {
 	for f, level := range levels {
 		if level != Missing {
-			bits := l.m.weights[f][l.given(f, levels)][level]
+			bits := l.w[f][l.given(f, levels)][level]
 			if seen[f] >= 0 {
 				bits += rareness(l.m.Fields[f].Chance[0][level], float64(seen[f]), float64(l.r.n))
 			}
@@ -237,7 +244,7 @@ func (l *learner) weigh(levels []Level, seen []float32) (w sums) {
 
 // plain are the odds of a pair in bits, whatever its fields are.
 func (l *learner) plain(levels []Level, seen []float32) float64 {
-	w := l.weigh(levels, seen)
+	w := l.sum(levels, seen)
 	return w.shared + w.own + l.m.prior()
 }
 
@@ -265,7 +272,7 @@ func (l *learner) round(likely *sample) {
 	var matches float64
 	for i := range likely.len() {
 		found, seen := likely.at(i)
-		p := probability(l.weigh(found, seen).total(l.m.prior()))
+		p := probability(l.sum(found, seen).total(l.m.prior()))
 		matches += p
 		l.count(counts, found, p)
 	}

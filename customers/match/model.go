@@ -7,6 +7,10 @@ import (
 	"github.com/embedcrm/embedcrm/crm"
 )
 
+// leastChance is how improbable a level is by chance at the most: what was seen once or
+// never in a sample is no more certain than that, and no field says more than 19 bits.
+const leastChance = 2e-6
+
 // Model says what agreement of each field is worth: the model of Fellegi and Sunter
 // ("A Theory for Record Linkage", 1969) with several levels of agreement (Winkler 1990).
 // Of each level it knows how probable it is for two records of one entity (m) and of two
@@ -19,9 +23,11 @@ type Model struct {
 	Fields []Weights `json:"fields"`
 	// Prior is the probability that two records taken at random are of one entity.
 	Prior float64 `json:"prior"`
-
-	weights [][levels][levels]float64 // by field, level of its parent, level
 }
+
+// weights are what levels are worth in bits, by field, level of the one it is given, and
+// level.
+type weights [][levels][levels]float64
 
 // Weights are what a model knows of a field.
 type Weights struct {
@@ -56,28 +62,29 @@ func Usual(prior float64, fields ...Field) (*Model, error) {
 		}
 		m.Fields = append(m.Fields, w)
 	}
-	return m, m.prepare()
+	_, err := m.weights()
+	return m, err
 }
 
-// prepare checks a model and computes its weights. Less agreement is never worth more:
+// weights checks a model and computes what levels are worth. Less agreement is never worth more:
 // where few pairs were seen of a level, it is worth at most what the next one is.
-func (m *Model) prepare() error {
+func (m *Model) weights() (weights, error) {
 	if !(m.Prior > 0 && m.Prior < 1) {
-		return crm.Invalid("prior", "is %v: a probability between 0 and 1", m.Prior)
+		return nil, crm.Invalid("prior", "is %v: a probability between 0 and 1", m.Prior)
 	}
-	m.weights = make([][levels][levels]float64, len(m.Fields))
+	all := make(weights, len(m.Fields))
 	for f, field := range m.Fields {
 		if field.Given >= f || field.Given < -1 {
-			return crm.Invalid("fields", "%s is given %d: that is a field before it, or -1", field.Name, field.Given)
+			return nil, crm.Invalid("fields", "%s is given %d: that is a field before it, or -1", field.Name, field.Given)
 		}
 		for p := range levels {
-			w := &m.weights[f][p]
+			w := &all[f][p]
 			for l := Differ; l < levels; l++ {
 				match, chance := field.Match[l], field.Chance[p][l]
 				if !(match >= 0 && match <= 1 && chance >= 0 && chance <= 1) {
-					return crm.Invalid("fields", "%s has a probability that is none", field.Name)
+					return nil, crm.Invalid("fields", "%s has a probability that is none", field.Name)
 				}
-				w[l] = math.Log2(max(match, 1e-6) / max(chance, 1e-9))
+				w[l] = math.Log2(max(match, 1e-6) / max(chance, leastChance))
 			}
 			for l := Near; l >= Differ; l-- {
 				w[l] = min(w[l], w[l+1])
@@ -85,9 +92,10 @@ func (m *Model) prepare() error {
 			w[Swapped] = min(w[Swapped], w[Same])
 		}
 	}
-	return nil
+	return all, nil
 }
 
+// fits reports whether a model is of the fields that records have.
 func (m *Model) fits(r *Records) error {
 	if len(m.Fields) != len(r.fields) || !slices.EqualFunc(m.Fields, r.fields, func(w Weights, f Field) bool { return w.Field == f }) {
 		return crm.Invalid("model", "was made for other fields than the records have")
@@ -99,11 +107,26 @@ func (m *Model) fits(r *Records) error {
 type scorer struct {
 	r     *Records
 	m     *Model
+	w     weights
 	found []agreement
 }
 
-func newScorer(r *Records, m *Model) *scorer {
-	return &scorer{r, m, make([]agreement, len(r.fields))}
+// newScorer checks that a model and records fit together.
+func newScorer(r *Records, m *Model) (*scorer, error) {
+	if err := m.fits(r); err != nil {
+		return nil, err
+	}
+	w, err := m.weights()
+	if err != nil {
+		return nil, err
+	}
+	r.count()
+	return &scorer{r, m, w, make([]agreement, len(r.fields))}, nil
+}
+
+// another is a scorer for another goroutine.
+func (s *scorer) another() *scorer {
+	return &scorer{s.r, s.m, s.w, make([]agreement, len(s.found))}
 }
 
 // prior are the odds before anything is compared, in bits.
@@ -132,7 +155,7 @@ func (s *scorer) weigh(f int, a uint32) (w, rare float64) {
 		p = s.found[given].level
 	}
 	rare = s.rare(f, a)
-	return s.m.weights[f][p][g.level] + rare, rare
+	return s.w[f][p][g.level] + rare, rare
 }
 
 // rare adjusts the weight of what is agreed on to how frequent it is.
@@ -151,6 +174,7 @@ func (s *scorer) rare(f int, a uint32) float64 {
 // seen is the share of the other n records that have it. What no other has is taken to
 // be as frequent as one in all of them.
 func rareness(usual, seen, n float64) float64 {
+	usual = max(usual, leastChance)
 	return math.Log2(usual / (seen + min(usual, 1/n)))
 }
 

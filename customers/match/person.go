@@ -249,18 +249,20 @@ func compareName(a, b *value) agreement {
 	if len(a.words) == 1 && len(b.words) == 1 {
 		return gradeName(likeName(a.text, b.text))
 	}
-	if g := gradeName(likeName(a.joined(), b.joined())); g.level > Distant {
-		return g
-	}
 	if len(a.words) == 0 || len(b.words) == 0 {
 		return agreement{level: Differ, why: different}
 	}
-	// Mary Ann and Mary, Davila-Sanders and Davila
-	if l, _ := likeName(a.word(0), b.word(0)); l >= .9 {
-		return agreement{level: Near, why: part}
+	// Mary Ann and Mary, Davila-Sanders and Davila; but van Dyke is no van Gogh
+	if x, y := a.word(0), b.word(0); min(len(x), len(y)) > 3 {
+		if like, _ := likeName(x, y); like >= .9 {
+			return agreement{level: Near, why: part}
+		}
+	}
+	if g := gradeName(likeName(a.joined(), b.joined())); g.level > Distant {
+		return g
 	}
 	for i, w := range a.words {
-		if len(a.word(i)) > 2 && b.has(w) {
+		if len(a.word(i)) > 3 && b.has(w) {
 			return agreement{level: Close, why: part}
 		}
 	}

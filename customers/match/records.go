@@ -1,10 +1,10 @@
 package match
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/embedcrm/embedcrm/crm"
 )
@@ -13,14 +13,15 @@ import (
 const maxFields = 64
 
 // Records are what is compared, in memory: each different value of a field is kept
-// once, in normal form. They are not for use by several goroutines while being added
-// to.
+// once, in normal form. They are first added, by one goroutine, and then compared, by any
+// number.
 type Records struct {
 	fields  []Field
 	columns []column
 	n       int
 	partner []int // the field one may change places with, or -1
-	counted bool
+	mu      sync.Mutex
+	counted bool // nothing more is added
 }
 
 // column is a field of all records.
@@ -116,6 +117,8 @@ func (c *column) add(text string) {
 
 // count finds the words of all values, once all records are there.
 func (r *Records) count() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.counted {
 		return
 	}
@@ -257,5 +260,3 @@ func Compare(k Kind, a, b string) (Level, string, error) {
 	g := compareValues(k, &v, &w)
 	return g.level, g.why.String(), nil
 }
-
-func (f Field) String() string { return fmt.Sprintf("%s (%s)", f.Name, f.Kind) }

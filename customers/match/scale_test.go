@@ -33,7 +33,7 @@ func TestScale(t *testing.T) {
 	add := func(e int, row []string) {
 		email := ""
 		if len(row[0])*len(row[1])*len(row[8]) > 0 && e%3 > 0 {
-			email = strings.ReplaceAll(row[0]+"."+row[1]+row[8][2:4], " ", "") + "@example.com"
+			email = strings.ReplaceAll(row[0]+"."+row[1]+row[8][2:4]+"."+strconv.Itoa(e%997), " ", "") + "@example.com"
 		}
 		_, err := r.Add(append(row, email)...)
 		require.NoError(t, err)
