@@ -81,7 +81,7 @@ func profileOf(values []string) (p profile) {
 		p.rising = p.rising && len(n) == len(v) && (len(v) > len(last) || len(v) == len(last) && v > last)
 		p.ids = p.ids && len(v) == 36 && strings.Count(v, "-") == 4
 		last = v
-		if d := day(v); len(d) == 8 && d[:2] >= "18" && d[:2] <= "20" && d[4:6] <= "12" && d[6:] <= "31" {
+		if d := day(v); len(d) == 8 && d[:2] >= "16" && d[:2] <= "20" && d[4:6] <= "12" && d[6:] <= "31" {
 			p.dates++
 		}
 		if strings.Count(v, "@") == 1 {

@@ -60,7 +60,7 @@ func TestHowFarValuesAgree(t *testing.T) {
 		{match.Company, "IBM", "International Business Machines", match.Close},
 		{match.Company, "深圳市腾讯计算机系统有限公司", "深圳市腾讯计算机系统", match.Same},
 		{match.Company, "阿里巴巴集团", "Alibaba", match.Near},
-		{match.Company, "The Company", "Company Ltd", match.Close}, // nothing but forms: kept
+		{match.Company, "The Company", "Company Ltd", match.Distant}, // nothing but forms: kept
 		{match.Company, "Acme", "Globex", match.Differ},
 
 		{match.Address, "435 S. La Cienega Blvd.", "435 South La Cienega Boulevard", match.Same},

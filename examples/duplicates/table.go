@@ -161,6 +161,8 @@ func kindOf(role heading.Role, values []string) (match.Kind, bool) {
 		return match.Category, true
 	case heading.Phone, heading.Mobile, heading.Fax:
 		return match.Phone, true
+	case heading.Birthday:
+		return match.Date, true
 	case heading.Website:
 		return match.Web, true
 	case heading.NationalID, heading.TaxID:
