@@ -45,7 +45,7 @@ var rooms = map[string]room{
 		outside: []string{"github.com/stretchr/testify", "modernc.org/sqlite"},
 	},
 
-	"customers": {inside: []string{"crm", "storage"}, outside: []string{"golang.org/x/text"}},
+	"customers": {inside: []string{"crm", "customers/match", "storage"}, outside: []string{"golang.org/x/text"}},
 	"customers/match": {
 		inside:  []string{"crm", "crm/pinyin"},
 		outside: []string{"github.com/adrg/strutil", "github.com/agnivade/levenshtein", "golang.org/x/text"},

@@ -17,6 +17,8 @@ type Customers struct {
 	// Identities are their further addresses, ContactPoints what is known of addresses.
 	Identities    *Identities
 	ContactPoints *ContactPoints
+	// Duplicates finds those that are one.
+	Duplicates *Duplicates
 
 	core   *crm.Core
 	kind   *crm.Kind[Customer]
@@ -36,6 +38,7 @@ func New(core *crm.Core) (*Customers, error) {
 		return nil, err
 	}
 	c := &Customers{core: core}
+	c.Duplicates = &Duplicates{c}
 	for _, define := range []func(*crm.Core) error{c.defineCustomers, c.defineIdentities, c.defineContactPoints} {
 		if err := define(core); err != nil {
 			return nil, err
