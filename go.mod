@@ -3,6 +3,8 @@ module github.com/embedcrm/embedcrm
 go 1.26.0
 
 require (
+	github.com/adrg/strutil v0.3.1
+	github.com/agnivade/levenshtein v1.2.2
 	github.com/expr-lang/expr v1.17.8
 	github.com/google/uuid v1.6.0
 	github.com/jackc/pgx/v5 v5.12.0

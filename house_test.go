@@ -45,8 +45,12 @@ var rooms = map[string]room{
 		outside: []string{"github.com/stretchr/testify", "modernc.org/sqlite"},
 	},
 
-	"customers": {inside: []string{"crm", "storage"}, outside: []string{"golang.org/x/text"}},
-	"sales":     {inside: []string{"crm", "customers", "storage"}},
+	"customers": {inside: []string{"crm", "customers/match", "storage"}, outside: []string{"golang.org/x/text"}},
+	"customers/match": {
+		inside:  []string{"crm", "crm/pinyin"},
+		outside: []string{"github.com/adrg/strutil", "github.com/agnivade/levenshtein", "golang.org/x/text"},
+	},
+	"sales": {inside: []string{"crm", "customers", "storage"}},
 
 	"storage":             {outside: []string{"github.com/google/uuid"}},
 	"storage/storagetest": {inside: []string{"storage"}, outside: []string{"github.com/google/uuid", "github.com/stretchr/testify", "pgregory.net/rapid"}},
