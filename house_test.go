@@ -45,7 +45,7 @@ var rooms = map[string]room{
 		outside: []string{"github.com/stretchr/testify", "modernc.org/sqlite"},
 	},
 
-	"customers": {inside: []string{"crm", "storage"}},
+	"customers": {inside: []string{"crm", "storage"}, outside: []string{"golang.org/x/text"}},
 	"sales":     {inside: []string{"crm", "customers", "storage"}},
 
 	"storage":             {outside: []string{"github.com/google/uuid"}},
@@ -61,6 +61,7 @@ var rooms = map[string]room{
 	"crm/internal/cron":    {},
 	"crm/internal/filter":  {inside: []string{"storage"}, outside: []string{"github.com/google/uuid", "github.com/expr-lang/expr"}},
 	"crm/internal/tokens":  {},
+	"crm/phone":            {inside: []string{"crm"}, outside: []string{"github.com/nyaruka/phonenumbers"}},
 	"crm/pinyin":           {outside: []string{"github.com/mozillazg/go-pinyin"}},
 	"crm/crmtest":          {inside: []string{"crm", "storage", "storage/sqlite"}, outside: []string{"github.com/stretchr/testify", "modernc.org/sqlite"}},
 	"crm/smtp":             {inside: []string{"crm"}},
