@@ -68,6 +68,9 @@ var rooms = map[string]room{
 	"crm/transfer":         {inside: []string{"crm", "crm/transfer/heading", "storage"}, outside: []string{"golang.org/x/text"}},
 	"crm/transfer/heading": {outside: []string{"golang.org/x/text"}},
 
+	"crm/transfer/vcard": {inside: []string{"crm", "crm/transfer"}, outside: []string{"golang.org/x/text"}},
+	"crm/transfer/xlsx":  {inside: []string{"crm", "crm/transfer"}, outside: []string{"github.com/xuri/excelize/v2"}},
+
 	"analytics": {inside: []string{"crm", "storage"}},
 
 	"internal/pgtest": {outside: []string{"github.com/jackc/pgx/v5"}},

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -174,6 +175,14 @@ func (r *cellReader) value(f fieldColumns, c *Column, i int, text, currency stri
 		}
 		out.links = append(out.links, link{f.name, c.By, text})
 		return
+	case f.name == "refs":
+		var refs map[string]any
+		if err := json.Unmarshal([]byte(text), &refs); err != nil {
+			out.fail("refs", `is no list of keys such as {"shopify":"4711"}`)
+			return
+		}
+		out.values["refs"] = refs
+		return
 	case f.info == nil || f.name == "created":
 		if f.name == "created" {
 			r.created(c, i, text, out)
@@ -209,7 +218,7 @@ func (r *cellReader) created(c *Column, i int, text string, out *taken) {
 
 func (r *cellReader) time(c *Column, i int) *timeReader {
 	if r.times[i] == nil {
-		r.times[i] = &timeReader{order: c.Dates, zone: r.plan.zone}
+		r.times[i] = &timeReader{order: c.Dates, epoch: c.Serial, zone: r.plan.zone}
 	}
 	return r.times[i]
 }
@@ -278,7 +287,10 @@ func (r *cellReader) typed(f *crm.FieldInfo, c *Column, i int, text, currency st
 	case crm.TypeTags:
 		return splitTags(text), nil
 	case crm.TypeJSON:
-		return nil, errors.New("is kept as JSON, and not imported")
+		if !json.Valid([]byte(text)) {
+			return nil, errors.New("is not written as JSON")
+		}
+		return json.RawMessage(text), nil
 	}
 	if len(f.Choices) > 0 {
 		return choice(f, text), nil
@@ -305,6 +317,10 @@ func choice(f *crm.FieldInfo, text string) string {
 
 // splitTags cuts a list of tags. Google writes ::: between them.
 func splitTags(text string) []string {
+	var list []string
+	if strings.HasPrefix(text, "[") && json.Unmarshal([]byte(text), &list) == nil { // as Export writes what has marks in it
+		return list
+	}
 	mark := ","
 	for _, m := range []string{":::", ";", "|", "\n", "，", "、", "；"} {
 		if strings.Contains(text, m) {
@@ -312,7 +328,6 @@ func splitTags(text string) []string {
 			break
 		}
 	}
-	var list []string
 	for tag := range strings.SplitSeq(text, mark) {
 		tag = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(tag), "* "))
 		if tag != "" {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -25,7 +26,7 @@ func ignoreEOF(err error) error {
 // tidy is a cell without space around it, and without the apostrophe by which
 // spreadsheets keep a text from being a number or a formula.
 func tidy(cell string) string {
-	cell = strings.TrimFunc(cell, func(r rune) bool { return unicode.IsSpace(r) || r == '\uFEFF' || r == '\u200B' })
+	cell = strings.TrimSpace(cell)
 	if len(cell) > 1 && cell[0] == '\'' && (strings.IndexByte("=+-@\t\r'", cell[1]) >= 0 || cell[1] >= '0' && cell[1] <= '9') {
 		return cell[1:]
 	}
@@ -41,9 +42,15 @@ func (p *Plan) formats(k *kind, src *buffered) error {
 		if f == nil && c.Field != "created" || c.Part == heading.Currency {
 			continue
 		}
+		if known := src.dates(); known != "" {
+			c.Decimal = "."
+			if known == Serial1900 || known == Serial1904 {
+				c.Serial = known
+			} else if c.Dates == "" {
+				c.Dates = known
+			}
+		}
 		switch {
-		case src.exact():
-			c.Decimal, c.Dates = ".", YearFirst
 		case c.Field == "created" || f.Type == crm.TypeTime || f.Type == crm.TypeDate:
 			if err := p.dates(c, g.texts(i)); err != nil {
 				return err
@@ -67,6 +74,9 @@ func (p *Plan) dates(c *Column, texts []string) error {
 	}
 	doubtful := ""
 	for _, text := range texts {
+		if c.Serial != "" && strings.Trim(text, "0123456789.") == "" {
+			continue
+		}
 		a, b, ok := dayAndMonth(text)
 		switch {
 		case !ok || a == b:
@@ -338,6 +348,7 @@ var clockForms = []string{
 // timeReader reads the times of a column, which are mostly of one form.
 type timeReader struct {
 	order DateOrder
+	epoch DateOrder // of a spreadsheet's numbers of days, or empty
 	zone  *time.Location
 	form  string // of the last that was read
 }
@@ -353,10 +364,29 @@ func (r *timeReader) read(text string) (time.Time, bool) {
 			return t, true
 		}
 	}
+	if t, ok := r.serial(text); ok {
+		return t, true
+	}
 	if r.order == YearFirst && len(text) > 4 && !strings.ContainsAny(text[:4], "/-. ") || r.order != YearFirst {
 		return r.search(text)
 	}
 	return time.Time{}, false
+}
+
+// serial reads a date of a spreadsheet: days since 1900, which it takes for a leap year,
+// or since 1904, with the time of day as a fraction.
+func (r *timeReader) serial(text string) (time.Time, bool) {
+	begin := time.Date(1899, 12, 30, 0, 0, 0, 0, r.zone)
+	if r.epoch == Serial1904 {
+		begin = time.Date(1904, 1, 1, 0, 0, 0, 0, r.zone)
+	}
+	days, err := strconv.ParseFloat(text, 64)
+	if r.epoch == "" || err != nil || days < 1 || days > 2_958_465 {
+		return time.Time{}, false
+	}
+	whole := math.Floor(days)
+	at := begin.AddDate(0, 0, int(whole))
+	return at.Add(time.Duration(math.Round((days-whole)*86_400)) * time.Second), true
 }
 
 // search tries all forms.

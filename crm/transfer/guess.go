@@ -39,12 +39,18 @@ func (g *guesser) exact(i int, c *Column) bool {
 	case name == "id" && g.ids(i):
 		c.Field = "id"
 		return true
+	case name == "refs":
+		c.Field = "refs"
+		return true
 	case strings.HasPrefix(name, "refs.") && len(name) > len("refs."):
 		c.Field = strings.TrimSpace(c.Heading)
 		return true
 	case name == "owner_id" || name == "created":
 		c.Field = name
 		return true
+	}
+	if c.role.Role == heading.State && g.addressed() {
+		return false // a state, and no region of the market
 	}
 	plain := plainName(name)
 	for _, f := range g.kind.fields {
@@ -66,6 +72,13 @@ func (g *guesser) exact(i int, c *Column) bool {
 		}
 	}
 	return false
+}
+
+// addressed reports whether there are columns of a postal address.
+func (g *guesser) addressed() bool {
+	return slices.ContainsFunc(g.plan.Columns, func(c Column) bool {
+		return c.role.Role == heading.City || c.role.Role == heading.Postcode || c.role.Role == heading.Street || c.role.Role == heading.Address
+	})
 }
 
 // ids reports whether a column holds ids of records.
@@ -120,7 +133,7 @@ func (g *guesser) byRole(i int, c *Column) bool {
 	}
 	for _, f := range g.kind.fields {
 		r := g.kind.roles[f.Name]
-		if f.Kernel || f.Computed || r.Role == "" || !alike(r.Role, m.Role) {
+		if f.Kernel || f.Computed || r.Role == "" || !alike(r.Role, m.Role) || r.Role == heading.State && g.addressed() {
 			continue
 		}
 		if f.Ref != "" && !f.Tree {
@@ -245,7 +258,7 @@ func (g *guesser) namePart(c *Column, part heading.Role) bool {
 	if g.kind.byName["name"] == nil || part == heading.Title && g.kind.Kind() == "customer" {
 		return false
 	}
-	if part == heading.Organisation && g.kind.Kind() != "customer" {
+	if part == heading.Organisation && g.kind.Kind() != "customer" && heading.One(g.kind.Kind()).Role != heading.Organisation {
 		return false
 	}
 	own := sort[g.kind.Kind()]
@@ -383,7 +396,7 @@ func (p *Plan) party(values crm.Values, parts map[heading.Role]string) string {
 	switch {
 	case parts[heading.GivenName] != "" || parts[heading.FamilyName] != "":
 		return "person"
-	case parts[heading.Organisation] != "" && parts[heading.FullName] == "":
+	case parts[heading.Organisation] != "" && (parts[heading.FullName] == "" || parts[heading.FullName] == parts[heading.Organisation]):
 		return "organisation"
 	case legalForm(name):
 		return "organisation"

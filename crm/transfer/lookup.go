@@ -91,7 +91,7 @@ func (l *lookups) links(ctx context.Context, w *partWrite, row *ready) (bool, er
 		id := l.known[want]
 		switch {
 		case id == ambiguous:
-			w.fail(row.task, fmt.Sprintf("%s: several %ss are called %q: refer to it by a key", want.field, f.Ref, clip(want.text)))
+			w.fail(row.task, fmt.Sprintf("%s: several %s are called %q: refer to one by a key", want.field, l.kinds[f.Ref].Plural(), clip(want.text)))
 			return false, nil
 		case !id.IsZero():
 			row.values[want.field] = id

@@ -33,6 +33,10 @@ const (
 	DayFirst   DateOrder = "dmy"
 	MonthFirst DateOrder = "mdy"
 	YearFirst  DateOrder = "ymd"
+	// Serial1900 and Serial1904 are dates of spreadsheets: numbers of days since the
+	// beginning of 1900 or 1904.
+	Serial1900 DateOrder = "serial1900"
+	Serial1904 DateOrder = "serial1904"
 )
 
 // Plan is what is made of a source. [Transfer.Plan] completes one, and what is given in
@@ -92,6 +96,8 @@ type Column struct {
 	// Dates and Decimal are the column's own, as those of the Plan.
 	Dates   DateOrder `json:"dates,omitempty"`
 	Decimal string    `json:"decimal,omitempty"`
+	// Serial says that numbers are dates of a spreadsheet, and since when they count.
+	Serial DateOrder `json:"serial,omitempty"`
 	// Currency is one that the heading names.
 	Currency string `json:"currency,omitempty"`
 	// Opposite says that yes in the column means no.
@@ -131,6 +137,9 @@ func (t *Transfer) Plan(ctx context.Context, src Source, given Plan) (Plan, Sour
 	}
 	if err := p.columns(kind, src.Headings(), kept.ahead); err != nil {
 		return Plan{}, nil, err
+	}
+	if p.Decimal == "" && slices.ContainsFunc(p.Columns, func(c Column) bool { return c.Field == "id" }) {
+		p.Decimal = "." // what Export wrote
 	}
 	if err := p.formats(kind, kept); err != nil {
 		return Plan{}, nil, err
@@ -209,7 +218,7 @@ func (k *kind) target(name string) error {
 	f := k.byName[name]
 	switch {
 	case strings.HasPrefix(name, "refs.") && len(name) > len("refs."):
-	case name == "id", name == "owner_id", name == "created":
+	case name == "id", name == "refs", name == "owner_id", name == "created":
 	case f == nil:
 		return crm.Invalid("columns", "%s has no field %q: it has %s", k.Kind(), name, strings.Join(k.names(), ", "))
 	case f.Kernel || f.Computed:
@@ -392,8 +401,11 @@ func (b *buffered) Next() (Row, error) {
 	return b.Source.Next()
 }
 
-// exact reports whether a source writes numbers and dates in one known form.
-func (b *buffered) exact() bool {
-	e, ok := b.Source.(interface{ Exact() bool })
-	return ok && e.Exact()
+// dates is in which form a source writes dates, when it says so. Then its numbers have a
+// decimal point.
+func (b *buffered) dates() DateOrder {
+	if s, ok := b.Source.(interface{ Dates() DateOrder }); ok {
+		return s.Dates()
+	}
+	return ""
 }

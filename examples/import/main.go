@@ -28,6 +28,8 @@ import (
 	"github.com/embedcrm/embedcrm"
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/crm/transfer"
+	"github.com/embedcrm/embedcrm/crm/transfer/vcard"
+	"github.com/embedcrm/embedcrm/crm/transfer/xlsx"
 	"github.com/embedcrm/embedcrm/storage"
 	"github.com/embedcrm/embedcrm/storage/postgres"
 	"github.com/embedcrm/embedcrm/storage/sqlite"
@@ -43,6 +45,7 @@ type flags struct {
 	currency, dates         string
 	decimal, zone           string
 	encoding, delimiter     string
+	sheet                   string
 	errors, resume, revert  string
 	createMissing           bool
 }
@@ -68,6 +71,7 @@ func parse(args []string) (flags, error) {
 	s.StringVar(&f.zone, "zone", "", "the time `zone` of times that name none")
 	s.StringVar(&f.encoding, "encoding", "", "the file's: utf-8, utf-16le, utf-16be, gb18030 or windows-1252")
 	s.StringVar(&f.delimiter, "delimiter", "", "the `character` between cells")
+	s.StringVar(&f.sheet, "sheet", "", "the `name` of the sheet of a spreadsheet; without it the first")
 	s.StringVar(&f.errors, "errors", "", "a `file` for the rows that fail, as CSV with the reasons")
 	s.StringVar(&f.resume, "resume", "", "go on with the import of this `id`")
 	s.StringVar(&f.revert, "revert", "", "undo the import of this `id`")
@@ -256,7 +260,11 @@ func pairs(text string) map[string]string {
 
 // source reads the file by its form.
 func (f flags) source(read io.Reader) (transfer.Source, error) {
-	switch ext := strings.ToLower(filepath.Ext(f.file)); ext {
+	switch strings.ToLower(filepath.Ext(f.file)) {
+	case ".xlsx", ".xlsm":
+		return xlsx.Read(read, f.sheet)
+	case ".vcf", ".vcard":
+		return vcard.Read(read)
 	default:
 		o := transfer.CSVOptions{Encoding: transfer.Encoding(f.encoding)}
 		if f.delimiter != "" {
