@@ -71,7 +71,7 @@ func newCellReader(p *Plan, k *kind, now time.Time) *cellReader {
 		r.fields[k].columns = append(r.fields[k].columns, i)
 	}
 	for _, f := range r.fields {
-		slices.SortStableFunc(f.columns, func(a, b int) int { return cmp.Compare(p.Columns[a].rank, p.Columns[b].rank) })
+		slices.SortStableFunc(f.columns, func(a, b int) int { return cmp.Compare(p.Columns[a].Rank, p.Columns[b].Rank) })
 	}
 	for name := range p.Set {
 		if _, ok := at[name]; !ok {

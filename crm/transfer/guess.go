@@ -139,7 +139,7 @@ func (g *guesser) byRole(i int, c *Column) bool {
 		if f.Ref != "" && !f.Tree {
 			continue
 		}
-		c.Field, c.rank = f.Name, c.rank+nearness(r.Role, m)
+		c.Field, c.Rank = f.Name, c.Rank+nearness(r.Role, m)
 		return true
 	}
 	if m.Role == heading.Address && g.kind.byName["country"] != nil && g.countries(i) {
@@ -204,7 +204,7 @@ func (g *guesser) byKey(c *Column) bool {
 	if of == "" || of == g.kind.Kind() || of == sort[g.kind.Kind()] || g.kind.Kind() == "customer" && of == "organisation" {
 		c.Field = "refs." + g.plan.System
 		if of == "organisation" {
-			c.rank += 10 // a person's own key comes first
+			c.Rank += 10 // a person's own key comes first
 		}
 		return true
 	}
@@ -234,7 +234,7 @@ func (g *guesser) byReference(c *Column) bool {
 		case f.Tree && m.Role == heading.Parent,
 			!f.Tree && r != "" && r == m.Role && r != heading.FullName,
 			f.Ref == "customer" && !f.Tree && g.kind.Kind() != "customer" && (m.Role == heading.Organisation || m.Role == heading.FullName && m.Of == "person" || m.Role == heading.Email):
-			c.Field, c.rank = f.Name, c.rank+map[heading.Role]int{heading.Organisation: 1, heading.FullName: 2, heading.Email: 0}[m.Role]
+			c.Field, c.Rank = f.Name, c.Rank+map[heading.Role]int{heading.Organisation: 1, heading.FullName: 2, heading.Email: 0}[m.Role]
 			return true
 		case f.Ref == "product" && m.Role == heading.Title && m.Of == "product" && g.kind.Kind() != "product":
 			c.Field = f.Name
@@ -289,7 +289,7 @@ func (g *guesser) settleKeys(own []bool) {
 	field := "refs." + g.plan.System
 	best := -1
 	for i, c := range g.plan.Columns {
-		if c.Field == field && (best < 0 || c.rank < g.plan.Columns[best].rank) {
+		if c.Field == field && (best < 0 || c.Rank < g.plan.Columns[best].Rank) {
 			best = i
 		}
 	}
@@ -347,7 +347,7 @@ func (g *guesser) settleName(own []bool) {
 		case i == contact && (organisation || person) && !g.alone(contact):
 			c.Field, c.Part, c.Note = "", "", "left out: the row is what it is the contact of"
 		case c.Part == heading.Organisation && person:
-			c.rank += 50 // the name of a person, and only without one the organisation's
+			c.Rank += 50 // the name of a person, and only without one the organisation's
 		}
 	}
 }

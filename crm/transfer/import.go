@@ -175,6 +175,7 @@ func (t *Transfer) runner(ctx context.Context, src Source, p Plan, o Options) (*
 	if len(p.Columns) != len(src.Headings()) || p.Mode == "" {
 		return nil, crm.Invalid("plan", "is not of this source: complete it by Transfer.Plan")
 	}
+	p.Columns = slices.Clone(p.Columns)
 	if err := p.load(); err != nil {
 		return nil, err
 	}

@@ -104,8 +104,9 @@ type Column struct {
 	Opposite bool `json:"opposite,omitempty"`
 	// Note is why it is left out, or what is to be known of it.
 	Note string `json:"note,omitempty"`
+	// Rank is its place among the columns of one field: that with the lowest counts first.
+	Rank int `json:"rank,omitempty"`
 
-	rank int             // among the columns of one field, the lowest first
 	role heading.Meaning // what the heading was understood as
 }
 
@@ -210,6 +211,13 @@ func (p *Plan) load() error {
 		return crm.Invalid("zone", "%q is no time zone: give one such as Europe/Berlin", p.Zone)
 	}
 	p.zone = zone
+	headings := make([]string, len(p.Columns))
+	for i, c := range p.Columns {
+		headings[i] = c.Heading
+	}
+	for i, m := range heading.Guess(headings) {
+		p.Columns[i].role = m
+	}
 	return nil
 }
 
@@ -261,7 +269,7 @@ func (p *Plan) columns(k *kind, headings []string, sample []Row) error {
 			}
 		}
 		own[i] = true
-		c.Heading, c.role, c.rank = headings[i], meanings[i], -1
+		c.Heading, c.role, c.Rank = headings[i], meanings[i], -1
 		p.Columns[i] = c
 	}
 	g := guesser{plan: p, kind: k, sample: sample}
