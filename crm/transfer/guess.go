@@ -394,7 +394,7 @@ func (p *Plan) party(values crm.Values, parts map[heading.Role]string) string {
 	}
 	name, _ := values["name"].(string)
 	switch {
-	case parts[heading.GivenName] != "" || parts[heading.FamilyName] != "":
+	case parts[heading.GivenName] != "" || parts[heading.FamilyName] != "" || values["given_name"] != nil || values["family_name"] != nil:
 		return "person"
 	case parts[heading.Organisation] != "" && (parts[heading.FullName] == "" || parts[heading.FullName] == parts[heading.Organisation]):
 		return "organisation"
