@@ -3,6 +3,7 @@ package embedcrm
 import (
 	"github.com/embedcrm/embedcrm/analytics"
 	"github.com/embedcrm/embedcrm/crm"
+	"github.com/embedcrm/embedcrm/crm/activity"
 	"github.com/embedcrm/embedcrm/crm/transfer"
 	"github.com/embedcrm/embedcrm/customers"
 	"github.com/embedcrm/embedcrm/sales"
@@ -15,6 +16,9 @@ type App struct {
 	// Members, Teams, Roles, Fields and what else all records have in common.
 	*crm.Core
 
+	// Activity is what is done and said about records of any kind: interactions, notes,
+	// comments, tasks and files.
+	Activity *activity.Activity
 	// Customers are the people and organisations one does business with.
 	Customers *customers.Customers
 	// Sales are products, pipelines and deals.
@@ -32,6 +36,10 @@ func New(store storage.Store, cfg crm.Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	work, err := activity.New(core)
+	if err != nil {
+		return nil, err
+	}
 	people, err := customers.New(core)
 	if err != nil {
 		return nil, err
@@ -44,5 +52,7 @@ func New(store storage.Store, cfg crm.Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &App{Core: core, Customers: people, Sales: pipeline, Analytics: analytics.New(core), Transfer: files}, nil
+	return &App{
+		Core: core, Activity: work, Customers: people, Sales: pipeline, Analytics: analytics.New(core), Transfer: files,
+	}, nil
 }
