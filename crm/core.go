@@ -101,9 +101,11 @@ type Core struct {
 	order   []*object // as they were defined
 	lines   []storage.Line
 	seeds   []func(context.Context) error
-	sealed  atomic.Bool
-	rights  rightsCache
-	bounds  searchBounds
+	// subjects are the pairs of fields by which records refer to records of any kind.
+	subjects []subject
+	sealed   atomic.Bool
+	rights   rightsCache
+	bounds   searchBounds
 }
 
 //go:embed migrations
@@ -229,6 +231,7 @@ func (c *Core) Tables() ([]*storage.Table, error) {
 		logTable, headTable, subscriptionTable, heldTable,
 		jobTable, scheduleTable, searchTable,
 		instanceTable, waitTable, visitTable,
+		mergeTable, partTable, moveTable,
 	}
 	for _, o := range c.order {
 		tables = append(tables, o.table)

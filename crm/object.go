@@ -33,6 +33,7 @@ type object struct {
 	initial  func(ctx context.Context, c *change) error
 	before   func(ctx context.Context, c *change) error
 	after    func(ctx context.Context, c *change) error
+	merging  func(ctx context.Context, m *merging) error
 	rights   bool // its records decide over rights
 }
 
@@ -116,6 +117,10 @@ type Object[T any] struct {
 	// AfterWrite is called in the transaction once the record is written, or deleted,
 	// or purged (After is nil then); its error undoes the write.
 	AfterWrite func(ctx context.Context, w *Write[T]) error
+	// Merge is called when records are merged, and when that is previewed, once the rules
+	// have decided; it may change what the survivor becomes, guarded fields too, and its
+	// error refuses the merge. What it sets is taken back by [Kind.Unmerge].
+	Merge func(ctx context.Context, m *Merging[T]) error
 }
 
 // Write is a record being written, as hooks see it. Hooks may run more than once
@@ -158,7 +163,7 @@ func Define[T any](c *Core, def Object[T]) (*Kind[T], error) {
 		return nil
 	}
 	o.initial = hook(def.Initial)
-	o.before, o.after = hook(def.BeforeWrite), hook(def.AfterWrite)
+	o.before, o.after, o.merging = hook(def.BeforeWrite), hook(def.AfterWrite), mergeHook(def.Merge)
 	if err := c.add(o); err != nil {
 		return nil, failed("define", def.Name, ID{}, err)
 	}

@@ -58,6 +58,7 @@ func (c *Core) defineShares() error {
 		return err
 	}
 	c.Shares = &Shares{kind.Collection}
+	c.subjects = append(c.subjects, subject{kind.o, kind.o.byName["object"], kind.o.byName["record_id"]})
 	return nil
 }
 
