@@ -145,7 +145,7 @@ func TestAnIdThatWasMergedLeadsToTheSurvivor(t *testing.T) {
 			require.ErrorContains(t, err, "undo that by Unmerge")
 		}
 		for _, refs := range []crm.Refs{{"erp": "a"}, {"erp": "b"}, {"mail": "x"}, {"erp": "b", "mail": "x"}, {"erp": "b", "new": "1"}} {
-			got, did, err := s.companies.Upsert(ctx, company{Record: crm.Record{Refs: refs}, Name: "Acme Holding"})
+			got, did, err := s.companies.Upsert(ctx, company{Record: crm.Record{Refs: refs}, Name: "Acme Holding", VIP: true})
 			require.NoError(t, err)
 			require.Equal(t, c.ID, got.ID, "%v", refs)
 			if refs["new"] == "" {

@@ -168,6 +168,9 @@ func (p planner) field(sf reflect.StructField, at uintptr, kernel bool) error {
 	if err := f.check(p.o); err != nil {
 		return err
 	}
+	if f.parent {
+		p.o.parent = f
+	}
 	p.o.fields = append(p.o.fields, f)
 	p.o.byName[name] = f
 	p.add(name, kind, f.null, c)
@@ -210,8 +213,10 @@ func (f *field) check(o *object) error {
 		return errors.New("a reference is a crm.ID with a name that ends in _id")
 	case f.tree && f.ref != o.name:
 		return fmt.Errorf("a tree refers to its own kind: ref=%s", o.name)
-	case f.as != "" && f.ref == "":
-		return errors.New("as= is for references")
+	case (f.as != "" || f.parent) && f.ref == "":
+		return errors.New("as= and parent are for references")
+	case f.parent && o.parent != nil:
+		return fmt.Errorf("a record belongs to one other at most, and %s is its parent", o.parent.name)
 	case (f.unique || f.sort) && (f.typ == TypeTags || f.typ == TypeJSON):
 		return fmt.Errorf("%s is neither unique nor sorted", f.typ)
 	}

@@ -450,6 +450,9 @@ func (w *writer) writeIn(ctx context.Context, changes []*change) error {
 	if err := w.verifyReferences(ctx, changes); err != nil {
 		return err
 	}
+	if err := w.verifyParents(ctx, changes); err != nil {
+		return err
+	}
 	return w.written(ctx, changes)
 }
 
