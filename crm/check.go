@@ -86,6 +86,9 @@ func (ch *checker) tenantWhole() error {
 		if err := ch.records(o); err != nil {
 			return err
 		}
+		if err := ch.merges(o); err != nil {
+			return err
+		}
 	}
 	return ch.instancesWhole()
 }

@@ -310,6 +310,11 @@ func (m *merging) carryOut(ctx context.Context, c *change) (*mergeRow, error) {
 	if err != nil {
 		return nil, err
 	}
+	if n, err := m.takeProcesses(ctx, row, c.after.meta().Version); err != nil {
+		return nil, err
+	} else if n > 0 {
+		moved[instanceKind] = n
+	}
 	for _, g := range gone { // whatever refers to one: nothing is lost
 		if err := w.unused(ctx, g); err != nil {
 			return nil, err

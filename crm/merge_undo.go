@@ -458,6 +458,11 @@ func (u *unmerging) moveBack(ctx context.Context) error {
 			for n < len(rest) && rest[n][1] == rest[0][1] && rest[n][2] == rest[0][2] {
 				n++
 			}
+			if rest[0][1] == instanceKind {
+				if err := u.returnProcesses(ctx, rest[:n]); err != nil {
+					return err
+				}
+			}
 			i := slices.IndexFunc(links, func(l link) bool { return l.of.name == rest[0][1] && l.name == rest[0][2] })
 			if i >= 0 { // else the field or the kind is there no more
 				if err := u.moveSome(ctx, links[i], rest[:n]); err != nil {

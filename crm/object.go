@@ -113,7 +113,7 @@ type Object[T any] struct {
 	Initial func(ctx context.Context, w *Write[T]) error
 	// BeforeWrite is called before a record is brought to its normal form, when it is
 	// created, changed or restored; it may change the record, and its error ends the
-	// write.
+	// write. It is not asked when a merge makes the record refer to another one.
 	BeforeWrite func(ctx context.Context, w *Write[T]) error
 	// AfterWrite is called in the transaction once the record is written, or deleted,
 	// or purged (After is nil then); its error undoes the write.
