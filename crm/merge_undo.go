@@ -240,15 +240,26 @@ func (u *unmerging) carryOut(ctx context.Context) error {
 			return at(i, len(changes), err)
 		}
 	}
-	// As one: they may refer to each other.
+	// What is below them goes back first, else trees would have circles for a while; and
+	// they are written as one, since they may refer to each other.
+	if err := u.moveBack(ctx); err != nil {
+		return err
+	}
 	if err := w.write(ctx, changes); err != nil {
 		return err
 	}
 	u.after = c.after
-	if err := u.findNew(ctx); err != nil {
-		return err
+	for i, c := range changes {
+		for _, f := range w.references {
+			if !f.tree {
+				continue
+			}
+			if err := w.acyclic(ctx, c, f); err != nil { // what was moved since may be in the way
+				return at(i, len(changes), err)
+			}
+		}
 	}
-	if err := u.moveBack(ctx); err != nil {
+	if err := u.findNew(ctx); err != nil {
 		return err
 	}
 	return u.end(ctx)
@@ -397,6 +408,9 @@ func (u *unmerging) takeBackRefs(c FieldChange, after *rec) {
 		default:
 			u.kept = append(u.kept, KeptField{Record: ID(u.row.survivor), Name: "refs." + source, Before: json.RawMessage("null"), Merged: canonical(merged[source]), Now: canonical(now)})
 		}
+	}
+	if len(refs) == 0 {
+		after.meta().Refs = nil
 	}
 }
 
@@ -595,7 +609,8 @@ func (u *unmerging) newAmong(ctx context.Context, l link, name string, ids []any
 	merged := u.events[ID(u.row.survivor)]
 	found := map[ID]bool{}
 	take := func(e *eventRow) {
-		if e == nil || moved[e.record] || e.name == l.of.name+".relinked" || // by a merge that was undone
+		if e == nil || moved[e.record] ||
+			e.name == l.of.name+".relinked" || e.name == l.of.name+".unmerged" || // it came back from a merge that was undone
 			e.recorded.Equal(merged.recorded) && bytes.Compare(e.id[:], merged.id[:]) < 0 {
 			return
 		}

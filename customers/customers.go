@@ -11,7 +11,11 @@ import (
 )
 
 // Customers are a tenant's customers, and what belongs to them.
-type Customers struct{ crm.Collection[Customer] }
+type Customers struct {
+	crm.Collection[Customer]
+
+	kind *crm.Kind[Customer]
+}
 
 //go:embed migrations
 var migrations embed.FS
@@ -26,12 +30,12 @@ func New(core *crm.Core) (*Customers, error) {
 		return nil, err
 	}
 	c := &Customers{}
-	kind, err := crm.Define(core, crm.Object[Customer]{Name: "customer", BeforeWrite: c.check})
+	kind, err := crm.Define(core, crm.Object[Customer]{Name: "customer", BeforeWrite: c.check, Merge: c.checkMerge})
 	if err != nil {
 		return nil, err
 	}
-	c.Collection = kind.Collection
-	core.AddLine(storage.Line{Name: "customers", Files: files, Needs: map[string]int{"crm": 3}})
+	c.kind, c.Collection = kind, kind.Collection
+	core.AddLine(storage.Line{Name: "customers", Files: files, Needs: map[string]int{"crm": 8}})
 	return c, nil
 }
 

@@ -1,0 +1,74 @@
+package customers_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedcrm/embedcrm/crm"
+	"github.com/embedcrm/embedcrm/customers"
+)
+
+func TestMergeCustomers(t *testing.T) {
+	onBoth(t, func(ctx context.Context, t *testing.T, people *customers.Customers) {
+		create := func(c customers.Customer) customers.Customer {
+			made, err := people.Create(ctx, c)
+			require.NoError(t, err)
+			return made
+		}
+		ada := create(customers.Customer{Kind: customers.Person, Name: "Ada Lovelace", Email: "ada@example.com", Tags: []string{"maths"}})
+		twin := create(customers.Customer{Record: crm.Record{Refs: crm.Refs{"shop": "7"}}, Kind: customers.Person, Name: "A. Lovelace", Phone: "+44 20 7946 0000", Country: "GB", Tags: []string{"engines"}})
+		acme := create(customers.Customer{Kind: customers.Organisation, Name: "Acme"})
+
+		p, err := people.PreviewMerge(ctx, ada.ID, []crm.ID{twin.ID}, crm.MergeRules{})
+		require.NoError(t, err)
+		require.Empty(t, p.Faults)
+		kept, m, err := people.Merge(ctx, ada.ID, []crm.ID{twin.ID}, crm.MergeRules{})
+		require.NoError(t, err)
+		p.Result.Version, p.Result.Updated = kept.Version, kept.Updated
+		require.Equal(t, p.Result, kept, "it is what the preview said")
+		require.Equal(t, "+44 20 7946 0000", kept.Phone)
+		require.Equal(t, "GB", kept.Country)
+		require.Equal(t, []string{"engines", "maths"}, kept.Tags)
+		require.Equal(t, crm.Refs{"shop": "7"}, kept.Refs)
+		got, err := people.Get(ctx, twin.ID)
+		require.NoError(t, err)
+		require.Equal(t, ada.ID, got.ID)
+
+		u, err := people.Unmerge(ctx, m.ID)
+		require.NoError(t, err)
+		ada.Version, ada.Updated, twin.Version, twin.Updated = u.Survivor.Version, u.Survivor.Updated, u.Absorbed[0].Version, u.Absorbed[0].Updated
+		require.Equal(t, ada, u.Survivor)
+		require.Equal(t, twin, u.Absorbed[0])
+
+		_, _, err = people.Merge(ctx, ada.ID, []crm.ID{acme.ID}, crm.MergeRules{})
+		require.ErrorIs(t, err, crm.ErrInvalid)
+		require.ErrorContains(t, err, "only customers of one kind are merged")
+		p, err = people.PreviewMerge(ctx, acme.ID, []crm.ID{ada.ID}, crm.MergeRules{})
+		require.NoError(t, err)
+		require.Equal(t, "kind", p.Faults[0].Field)
+	})
+}
+
+func TestMergeKeepsTheTreeOfOrganisations(t *testing.T) {
+	onBoth(t, func(ctx context.Context, t *testing.T, people *customers.Customers) {
+		org := func(name string, parent crm.ID) customers.Customer {
+			c, err := people.Create(ctx, customers.Customer{Kind: customers.Organisation, Name: name, ParentID: parent})
+			require.NoError(t, err)
+			return c
+		}
+		top := org("Top", crm.ID{})
+		middle := org("Middle", top.ID)
+		low := org("Low", middle.ID)
+		_, _, err := people.Merge(ctx, low.ID, []crm.ID{top.ID}, crm.MergeRules{})
+		require.ErrorIs(t, err, crm.ErrInvalid)
+		require.ErrorContains(t, err, "parent_id: would make a circle")
+		kept, _, err := people.Merge(ctx, top.ID, []crm.ID{low.ID}, crm.MergeRules{})
+		require.NoError(t, err, "the other way round there is none")
+		require.Zero(t, kept.ParentID, "what Low belonged to is below Top")
+		n, err := people.Count(ctx, crm.Where("parent_id == $1", top.ID))
+		require.NoError(t, err)
+		require.EqualValues(t, 1, n)
+	})
+}
