@@ -315,6 +315,9 @@ func (m *merging) carryOut(ctx context.Context, c *change) (*mergeRow, error) {
 	} else if n > 0 {
 		moved[instanceKind] = n
 	}
+	if err := m.relinkLedgers(ctx, row, moved); err != nil {
+		return nil, err
+	}
 	for _, g := range gone { // whatever refers to one: nothing is lost
 		if err := w.unused(ctx, g); err != nil {
 			return nil, err

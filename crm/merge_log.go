@@ -237,6 +237,28 @@ func (c *Core) Current(ctx context.Context, object string, id ID) (ID, error) {
 	return r.meta().ID, nil
 }
 
+// MergeOf returns one merge of the log. It is for those who may read its survivor.
+func (k *Kind[T]) MergeOf(ctx context.Context, merge ID) (Merge, error) {
+	m, err := k.o.mergeOf(ctx, merge)
+	return m, failed("merge of", k.o.name, merge, err)
+}
+
+func (o *object) mergeOf(ctx context.Context, merge ID) (Merge, error) {
+	r, err := o.reader(ctx)
+	if err != nil {
+		return Merge{}, err
+	}
+	u := &unmerging{writer: &writer{object: o, sc: r.sc}}
+	if err := u.read(ctx, merge); err != nil {
+		return Merge{}, err
+	}
+	_, err = o.get(ctx, ID(u.row.survivor), []ListOption{WithDeleted()})
+	if err != nil {
+		return Merge{}, err
+	}
+	return u.row.merge(), nil
+}
+
 // Merges returns the merges a record had part in, the latest first, as the one that
 // stayed and as one that was absorbed, also those undone. It is for those who may read
 // the record, be it absorbed. Of the options it takes [Limit] and [After].

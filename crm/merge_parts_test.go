@@ -264,3 +264,41 @@ func TestMergeUnderRights(t *testing.T) {
 		s.whole(t)
 	})
 }
+
+func TestMergeOfLedgers(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *shop) {
+		ctx := as(t, "dana")
+		a, b := s.company(t, ctx, "A"), s.company(t, ctx, "B")
+		d := s.deal(t, ctx, "D", b.ID)
+		same := crm.ID{7}
+		at := func(n int) time.Time { return s.Clock.Now().Add(time.Duration(n) * time.Hour) }
+		require.NoError(t, s.visits.Append(ctx,
+			visit{CompanyID: a.ID, At: at(0), ID: same, Name: "of a"},
+			visit{CompanyID: b.ID, At: at(0), ID: same, Name: "the same key"},
+			visit{CompanyID: b.ID, At: at(1), ID: crm.ID{1}, Name: "goes", DealID: d.ID},
+			visit{CompanyID: b.ID, At: at(2), ID: crm.ID{2}, Name: "is removed"},
+		))
+		of := func(id crm.ID) (names []string) {
+			for v, err := range s.visits.All(ctx, crm.Where("company_id == $1", id), crm.OrderBy("at")) {
+				require.NoError(t, err)
+				names = append(names, v.Name)
+			}
+			return names
+		}
+		p, err := s.companies.PreviewMerge(ctx, a.ID, []crm.ID{b.ID}, crm.MergeRules{})
+		require.NoError(t, err)
+		_, m := s.merged(t, ctx, a.ID, b.ID)
+		require.Equal(t, p.Relinked, m.Relinked)
+		require.Equal(t, map[string]int64{"deal": 1, "visit": 3}, m.Relinked)
+		require.Equal(t, []string{"of a", "goes", "is removed"}, of(a.ID))
+		require.Empty(t, of(b.ID))
+		require.NoError(t, s.visits.Append(ctx, visit{CompanyID: b.ID, At: at(3), ID: crm.ID{3}, Name: "by the old id"}))
+		require.NoError(t, s.visits.Remove(ctx, crm.Where("name == 'is removed'")))
+		u, err := s.companies.Unmerge(ctx, m.ID)
+		require.NoError(t, err)
+		require.EqualValues(t, 2, u.Returned["visit"])
+		require.Equal(t, []string{"of a", "by the old id"}, of(a.ID))
+		require.Equal(t, []string{"the same key", "goes"}, of(b.ID))
+		s.whole(t)
+	})
+}

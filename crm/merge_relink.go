@@ -190,6 +190,17 @@ func (m *merging) referring(ctx context.Context) (map[string]int64, error) {
 			}
 		}
 	}
+	for _, r := range m.core.ledgersOf(m.object) {
+		for _, a := range m.absorbed {
+			n, err := count(ctx, m.core.session(ctx), m.sc.Tenant, r.of.table, r.refersTo(a.meta().ID))
+			if err != nil {
+				return nil, err
+			}
+			if n > 0 {
+				total[r.of.name] += n
+			}
+		}
+	}
 	return total, nil
 }
 

@@ -248,6 +248,9 @@ func (u *unmerging) carryOut(ctx context.Context) error {
 	if err := w.write(ctx, changes); err != nil {
 		return err
 	}
+	if err := u.returnRows(ctx); err != nil {
+		return err
+	}
 	u.after = c.after
 	for i, c := range changes {
 		for _, f := range w.references {

@@ -72,3 +72,35 @@ func TestMergeKeepsTheTreeOfOrganisations(t *testing.T) {
 		require.EqualValues(t, 1, n)
 	})
 }
+
+func TestTheSurvivorIsFoundByAllAddresses(t *testing.T) {
+	onBoth(t, func(ctx context.Context, t *testing.T, people *customers.Customers) {
+		person := func(name, email string) customers.Customer {
+			c, err := people.Create(ctx, customers.Customer{Kind: customers.Person, Name: name, Email: email})
+			require.NoError(t, err)
+			return c
+		}
+		ada, twin := person("Ada", "ada@example.com"), person("A. L.", "al@example.com")
+		further, err := people.Identities.Create(ctx, customers.Identity{CustomerID: twin.ID, Kind: crm.AddressEmail, Value: "third@example.com"})
+		require.NoError(t, err)
+		_, m, err := people.Merge(ctx, ada.ID, []crm.ID{twin.ID}, crm.MergeRules{})
+		require.NoError(t, err)
+		addresses := func(id crm.ID) (list []string) {
+			all, err := people.Addresses(ctx, id)
+			require.NoError(t, err)
+			for _, r := range all {
+				list = append(list, r.Value)
+			}
+			return list
+		}
+		require.ElementsMatch(t, []string{"ada@example.com", "al@example.com", "third@example.com"}, addresses(ada.ID))
+		u, err := people.Unmerge(ctx, m.ID)
+		require.NoError(t, err)
+		require.Empty(t, u.New)
+		require.Equal(t, []string{"ada@example.com"}, addresses(ada.ID))
+		require.ElementsMatch(t, []string{"al@example.com", "third@example.com"}, addresses(twin.ID))
+		got, err := people.Identities.Get(ctx, further.ID)
+		require.NoError(t, err)
+		require.Equal(t, twin.ID, got.CustomerID)
+	})
+}

@@ -41,3 +41,16 @@ CREATE TABLE {schema}.merge_move (
 	from_id uuid NOT NULL,
 	PRIMARY KEY (tenant, merge_id, object, field, record_id)
 );
+
+-- The rows of ledgers that a merge gave to the survivor.
+CREATE TABLE {schema}.merge_row (
+	tenant text COLLATE "C" NOT NULL,
+	merge_id uuid NOT NULL,
+	number bigint NOT NULL,
+	ledger text COLLATE "C" NOT NULL,
+	field text COLLATE "C" NOT NULL,
+	from_id uuid NOT NULL,
+	clashed boolean NOT NULL,
+	entry jsonb NOT NULL,
+	PRIMARY KEY (tenant, merge_id, number)
+);

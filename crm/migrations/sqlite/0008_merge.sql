@@ -41,3 +41,16 @@ CREATE TABLE crm_merge_move (
 	from_id BLOB NOT NULL,
 	PRIMARY KEY (tenant, merge_id, object, field, record_id)
 ) WITHOUT ROWID;
+
+-- The rows of ledgers that a merge gave to the survivor.
+CREATE TABLE crm_merge_row (
+	tenant TEXT NOT NULL,
+	merge_id BLOB NOT NULL,
+	number INTEGER NOT NULL,
+	ledger TEXT NOT NULL,
+	field TEXT NOT NULL,
+	from_id BLOB NOT NULL,
+	clashed INTEGER NOT NULL,
+	entry TEXT NOT NULL,
+	PRIMARY KEY (tenant, merge_id, number)
+) WITHOUT ROWID;
