@@ -30,6 +30,25 @@ type subject struct {
 	object, byID *field
 }
 
+// ReferAnywhere says that two fields of the kind name a record of any kind, which its
+// records are about: a text the kind, an ID the record. A merge then makes them lead to the
+// survivor, as it does by itself with fields marked ref. It is called before
+// [Core.Migrate]. In the table an index begins with the two fields, after the tenant.
+func (k *Kind[T]) ReferAnywhere(object, id string) error {
+	o, c := k.o, k.o.core
+	name, by := o.byName[object], o.byName[id]
+	switch {
+	case name == nil || name.typ != TypeText || by == nil || by.typ != TypeID || by.kernel || by.ref != "":
+		return failed("refer anywhere", o.name, ID{}, Invalid("", "%s, %s: name a text field and a crm.ID field of the kind", clip(object), clip(id)))
+	case c.sealed.Load():
+		return failed("refer anywhere", o.name, ID{}, Invalid("", "it is said before Migrate"))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.subjects = append(c.subjects, subject{o, name, by})
+	return nil
+}
+
 // links are all ways to refer to records of an object, in a fixed order.
 func (o *object) links(ctx context.Context, tenant string) ([]link, error) {
 	var list []link
