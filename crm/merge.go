@@ -232,28 +232,65 @@ func (m *merging) plan(ctx context.Context) (*change, error) {
 }
 
 // circles refuses that the survivor would be above itself in a tree: that it is below a
-// record that is below one it absorbs. Each record on the way up is held, as in any write.
+// record that is below one it absorbs.
 func (m *merging) circles(ctx context.Context) error {
 	for _, f := range m.references {
 		if !f.tree {
 			continue
 		}
-		id, set := m.after.Value(f.col).(uuid.UUID)
-		for depth := 0; set; depth++ {
-			if m.ids[ID(id)] {
-				return Invalid(f.name, "would make a circle: the survivor is below what is below one of those it absorbs. Move it first, or let the other one survive")
+		circle, err := m.below(ctx, f, f.reference(m.after))
+		if err != nil {
+			return err
+		}
+		if circle {
+			return Invalid(f.name, "would make a circle: the survivor is below what is below one of those it absorbs. Move it first, or let the other one survive")
+		}
+	}
+	return nil
+}
+
+// below reports whether a record is one of those that become one, or below one in a tree.
+// Each on the way up is held, as in any write.
+func (m *merging) below(ctx context.Context, f *field, id ID) (bool, error) {
+	for depth := 0; !id.IsZero(); depth++ {
+		if m.ids[id] {
+			return true, nil
+		}
+		if depth == maxTree {
+			return false, Invalid(f.name, "would make a tree deeper than %d", maxTree)
+		}
+		row := make(storage.Values, len(m.columns))
+		err := m.core.session(ctx).Read(ctx, m.sc.Tenant, &storage.Query{
+			Table: m.table, Columns: []int{f.col}, Limit: 1, Lock: m.core.tx(ctx) != nil, Where: byID(id),
+		}, func() storage.Row { return row })
+		if err != nil {
+			return false, err
+		}
+		up, _ := row[f.col].(uuid.UUID)
+		id = ID(up)
+	}
+	return false, nil
+}
+
+// bar notes the parents of absorbed records that the survivor cannot have, since they are
+// below it or will be: by a rule they are not taken.
+func (m *merging) bar(ctx context.Context) error {
+	m.barred = map[string]map[ID]bool{}
+	for _, f := range m.references {
+		if !f.tree {
+			continue
+		}
+		m.barred[f.name] = map[ID]bool{}
+		for _, r := range m.absorbed {
+			id := f.reference(r)
+			if id.IsZero() || id == f.reference(m.survivor) {
+				continue
 			}
-			if depth == maxTree {
-				return Invalid(f.name, "would make a tree deeper than %d", maxTree)
-			}
-			row := make(storage.Values, len(m.columns))
-			err := m.core.session(ctx).Read(ctx, m.sc.Tenant, &storage.Query{
-				Table: m.table, Columns: []int{f.col}, Limit: 1, Lock: m.core.tx(ctx) != nil, Where: byID(ID(id)),
-			}, func() storage.Row { return row })
+			circle, err := m.below(ctx, f, id)
 			if err != nil {
 				return err
 			}
-			id, set = row[f.col].(uuid.UUID)
+			m.barred[f.name][id] = circle
 		}
 	}
 	return nil

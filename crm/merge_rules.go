@@ -76,7 +76,8 @@ type merging struct {
 	left     map[ID]Refs // the keys that stay with each absorbed record
 	fields   []MergedField
 
-	set map[ID]map[string]time.Time // when each record's fields were last set
+	set    map[ID]map[string]time.Time // when each record's fields were last set
+	barred map[string]map[ID]bool      // by field, the parents that would make a circle
 }
 
 // decide makes the survivor's values.
@@ -86,6 +87,9 @@ func (m *merging) decide(ctx context.Context) error {
 		return err
 	}
 	if err := m.readTimes(ctx, slots); err != nil {
+		return err
+	}
+	if err := m.bar(ctx); err != nil {
 		return err
 	}
 	complete := slices.Clone(m.all)
@@ -140,7 +144,10 @@ func (m *merging) inside(s slot, raw json.RawMessage) bool {
 }
 
 // counts reports whether a value is one that can be taken.
-func (m *merging) counts(s slot, raw json.RawMessage) bool { return s.is(raw) && !m.inside(s, raw) }
+func (m *merging) counts(s slot, raw json.RawMessage) bool {
+	id, refers := s.id(raw, m.object)
+	return s.is(raw) && !(refers && (m.ids[id] || m.barred[s.name][id]))
+}
 
 // filled is how many fields a record has a value in.
 func (m *merging) filled(r *rec, slots []slot) (n int) {
