@@ -89,6 +89,9 @@ func (ch *checker) tenantWhole() error {
 		if err := ch.records(o); err != nil {
 			return err
 		}
+		if err := ch.merges(o); err != nil {
+			return err
+		}
 	}
 	for _, o := range ch.core.ledgers {
 		for _, f := range o.references {

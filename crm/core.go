@@ -245,6 +245,7 @@ func (c *Core) Tables() ([]*storage.Table, error) {
 		logTable, headTable, subscriptionTable, heldTable,
 		jobTable, scheduleTable, searchTable,
 		instanceTable, waitTable, visitTable,
+		mergeTable, partTable, moveTable, mergeRowTable,
 	}
 	for _, o := range append(slices.Clone(c.order), c.ledgers...) {
 		tables = append(tables, o.table)

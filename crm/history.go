@@ -59,6 +59,9 @@ func (o *object) history(ctx context.Context, id ID, opts listOptions) (Page[Eve
 	if opts.limit < 1 || opts.limit > MaxPage {
 		return Page[Event]{}, Invalid("limit", "a page has 1 to %d events, not %d", MaxPage, opts.limit)
 	}
+	if opts.merged {
+		return r.mergedHistory(ctx, id, opts)
+	}
 	where := storage.And{}
 	if opts.after != "" { // a version is no secret to who may read the record
 		before, err := strconv.ParseInt(opts.after, 10, 64)

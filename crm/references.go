@@ -168,8 +168,12 @@ func (w *writer) verifyReferences(ctx context.Context, changes []*change) error 
 		}
 	}
 	faults := map[int][]Fault{}
+	var to leads
 	for o, ids := range wanted {
 		missing, err := w.missing(ctx, o, slices.Collect(maps.Keys(ids)))
+		if err == nil && len(missing) > 0 {
+			to, err = to.and(o.of.currents(ctx, w.sc.Tenant, missing))
+		}
 		if err != nil {
 			return err
 		}
@@ -182,7 +186,11 @@ func (w *writer) verifyReferences(ctx context.Context, changes []*change) error 
 	for i := range changes {
 		if all := faults[i]; all != nil {
 			slices.SortFunc(all, func(a, b Fault) int { return strings.Compare(a.Field, b.Field) })
-			return at(i, len(changes), &InvalidError{Faults: all})
+			err := at(i, len(changes), &InvalidError{Faults: all})
+			if to != nil {
+				err = &ledElsewhere{to, err}
+			}
+			return err
 		}
 	}
 	return nil

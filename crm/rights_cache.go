@@ -350,6 +350,9 @@ func (w *writer) rightsWritten(ctx context.Context, changes []*change) error {
 			if err := w.core.dropShares(ctx, w.sc, w.object, c.before.meta().ID); err != nil {
 				return err
 			}
+			if err := w.mergesEnded(ctx, c.before.meta().ID); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -55,12 +55,12 @@ func New(core *crm.Core) (*Customers, error) {
 			return nil, err
 		}
 	}
-	core.AddLine(storage.Line{Name: "customers", Files: files, Needs: map[string]int{"crm": 3}})
+	core.AddLine(storage.Line{Name: "customers", Files: files, Needs: map[string]int{"crm": 8}})
 	return c, nil
 }
 
 func (c *Customers) defineCustomers(core *crm.Core) error {
-	kind, err := crm.Define(core, crm.Object[Customer]{Name: "customer", BeforeWrite: c.prepare, AfterWrite: c.claimAddresses})
+	kind, err := crm.Define(core, crm.Object[Customer]{Name: "customer", BeforeWrite: c.prepare, AfterWrite: c.claimAddresses, Merge: c.checkMerge})
 	if err != nil {
 		return err
 	}
