@@ -25,6 +25,8 @@ type Customers struct {
 	Levels          *Levels
 	// Behaviour is what customers do, event by event.
 	Behaviour *Behaviour
+	// Duplicates finds those that are one.
+	Duplicates *Duplicates
 
 	core   *crm.Core
 	kind   *crm.Kind[Customer]
@@ -44,6 +46,7 @@ func New(core *crm.Core) (*Customers, error) {
 		return nil, err
 	}
 	c := &Customers{core: core}
+	c.Duplicates = &Duplicates{c}
 	for _, define := range []func(*crm.Core) error{
 		c.defineCustomers, c.defineIdentities, c.defineContactPoints, c.definePostalAddresses,
 		c.defineRelationships, c.definePreferences, c.defineLevels, c.defineBehaviour,
