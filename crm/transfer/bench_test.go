@@ -2,6 +2,7 @@ package transfer_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -37,7 +38,7 @@ func BenchmarkCreateAll(b *testing.B) {
 		list := make([]company, 0, 1000)
 		for n := i; n < min(i+1000, b.N); n++ {
 			list = append(list, company{
-				Record: crm.Record{Refs: crm.Refs{"import": fmt.Sprint(n)}}, Name: fmt.Sprintf("Company %d", n), Email: fmt.Sprintf("info%d@example.com", n),
+				Record: crm.Record{Refs: crm.Refs{"import": strconv.Itoa(n)}}, Name: fmt.Sprintf("Company %d", n), Email: fmt.Sprintf("info%d@example.com", n),
 				Country: "DE", Tags: []string{"vip", fmt.Sprintf("t%d", n%7)}, Employees: new(int64(n % 500)),
 			})
 		}

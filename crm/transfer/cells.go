@@ -51,7 +51,7 @@ type taken struct {
 	empty  bool
 }
 
-func (f *taken) fail(field, format string, args ...any) {
+func (f *taken) failf(field, format string, args ...any) {
 	f.faults = append(f.faults, crm.Fault{Field: field, Reason: fmt.Sprintf(format, args...)})
 }
 
@@ -163,7 +163,7 @@ func (r *cellReader) value(f fieldColumns, c *Column, i int, text, currency stri
 	case f.name == "id":
 		id, err := crm.ParseID(text)
 		if err != nil {
-			out.fail("id", "%q is no id of a record", clip(text))
+			out.failf("id", "%q is no id of a record", clip(text))
 			return
 		}
 		out.values["id"] = id
@@ -178,7 +178,7 @@ func (r *cellReader) value(f fieldColumns, c *Column, i int, text, currency stri
 	case f.name == "refs":
 		var refs map[string]any
 		if err := json.Unmarshal([]byte(text), &refs); err != nil {
-			out.fail("refs", `is no list of keys such as {"shopify":"4711"}`)
+			out.failf("refs", `is no list of keys such as {"shopify":"4711"}`)
 			return
 		}
 		out.values["refs"] = refs
@@ -193,14 +193,14 @@ func (r *cellReader) value(f fieldColumns, c *Column, i int, text, currency stri
 	}
 	v, err := r.typed(f.info, c, i, text, currency)
 	if err != nil {
-		out.fail(f.name, "%s", err)
+		out.failf(f.name, "%s", err)
 		return
 	}
 	if v == nil {
 		return
 	}
 	out.values[f.name] = v
-	r.flag(c, f.name, text, out)
+	r.flag(f.name, text, out)
 }
 
 // created reads when a record was created. What lies in the future was not.
@@ -208,9 +208,9 @@ func (r *cellReader) created(c *Column, i int, text string, out *taken) {
 	t, ok := r.time(c, i).read(text)
 	switch {
 	case !ok:
-		out.fail("created", "%q is no date that is understood", clip(text))
+		out.failf("created", "%q is no date that is understood", clip(text))
 	case t.After(r.now):
-		out.fail("created", "%q lies in the future", clip(text))
+		out.failf("created", "%q lies in the future", clip(text))
 	default:
 		out.values["created"] = t
 	}
@@ -224,7 +224,7 @@ func (r *cellReader) time(c *Column, i int) *timeReader {
 }
 
 // flag notes what is doubtful about an address. It is kept as it stands.
-func (r *cellReader) flag(c *Column, field, text string, out *taken) {
+func (r *cellReader) flag(field, text string, out *taken) {
 	role := r.kind.roles[field].Role
 	switch role {
 	case heading.Email:
@@ -410,8 +410,7 @@ func reasonOf(err error) string {
 		return conflict.Field + ": " + conflict.Reason
 	}
 	text := err.Error()
-	var known *crm.Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*crm.Error](err); ok {
 		text = known.Err.Error()
 	}
 	return text

@@ -415,7 +415,7 @@ func (r *timeReader) search(text string) (time.Time, bool) {
 	}
 	// A day and a time stand apart, or with a T between.
 	for i := 1; i < len(text); i++ {
-		rest := ""
+		var rest string
 		switch {
 		case text[i] == 'T' && text[i-1] >= '0' && text[i-1] <= '9', text[i] == ' ':
 			rest = text[i+1:]

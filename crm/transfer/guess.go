@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -309,9 +310,7 @@ func (g *guesser) settleKeys(own []bool) {
 
 func withDefault(set map[string]string, name, value string) map[string]string {
 	out := map[string]string{name: value}
-	for k, v := range set {
-		out[k] = v
-	}
+	maps.Copy(out, set)
 	return out
 }
 

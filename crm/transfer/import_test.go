@@ -147,7 +147,7 @@ func TestReferencesAreFoundByKeyOrName(t *testing.T) {
 		require.Equal(t, s.companyNamed(t, "Mother").ID, s.companyNamed(t, "Child").ParentID)
 
 		mapped := []transfer.Column{{Heading: "Company", Field: "company_id"}}
-		report, failed = s.bring(t, "Deal Name,Company\nX,1\nY,mother\nZ,New Ltd\n", transfer.Plan{Object: "deal", System: "erp", Columns: mapped})
+		report, _ = s.bring(t, "Deal Name,Company\nX,1\nY,mother\nZ,New Ltd\n", transfer.Plan{Object: "deal", System: "erp", Columns: mapped})
 		require.Equal(t, "rows 3 created 2 updated 0 skipped 0 failed 1 flagged 0", counts(report))
 		require.Equal(t, `company_id: no company is called "New Ltd"`, report.Faults[0].Reason)
 		made, _ := s.bring(t, "Deal Name,Company\nZ,New Ltd\nZZ,New Ltd\n", transfer.Plan{Object: "deal", System: "erp", Columns: mapped, CreateMissing: true})

@@ -200,8 +200,8 @@ func (l *lookups) make(ctx context.Context, w *partWrite, row *ready, f *crm.Fie
 	if err != nil {
 		return false, err
 	}
-	if faults[0] != nil {
-		w.fail(row.task, fmt.Sprintf("%s: no %s is called %q, and none could be created: %s", want.field, f.Ref, clip(want.text), reasonOf(faults[0])))
+	if fault := faults[0]; fault != nil {
+		w.fail(row.task, fmt.Sprintf("%s: no %s is called %q, and none could be created: %s", want.field, f.Ref, clip(want.text), reasonOf(fault)))
 		return false, nil
 	}
 	w.related++

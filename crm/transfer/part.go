@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -183,9 +184,7 @@ func (w *partWrite) known(ctx context.Context, rows []*ready) (map[string][]crm.
 		if err != nil {
 			return nil, err
 		}
-		for k, ids := range some {
-			found[k] = ids
-		}
+		maps.Copy(found, some)
 	}
 	return found, nil
 }

@@ -111,7 +111,7 @@ const slots = 16
 func rowID(of crm.ID, row int64, slot int) crm.ID {
 	id := of
 	id[8] = of[8]&0x3F | 0x80                      // a UUID's variant
-	number := uint64(row)*slots + uint64(slot) + 1 //nolint:gosec // rows are counted from 0
+	number := uint64(row)*slots + uint64(slot) + 1 // rows are counted from 0
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], number)
 	copy(id[10:], b[2:])
