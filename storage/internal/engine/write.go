@@ -233,17 +233,13 @@ func (s *session) writeEach(ctx context.Context, tenant string, changes []storag
 }
 
 // one writes the statement of a single change into b, whose text it has already when
-// again. Else it is the text kept from the last time a change of its shape was made.
+// again.
 func (e *Engine) one(b *builder, c *storage.Change, again bool) error {
 	b.reset(again)
 	if again || c.Action == storage.Clear {
 		return b.change(c, "")
 	}
-	of := shape{table: c.Table, action: c.Action}
-	if c.Action == storage.Update && c.Columns != nil {
-		of.columns = string(appendInts(make([]byte, 0, 64), c.Columns))
-	}
-	return e.shaped(b, of, func() error { return b.change(c, "") })
+	return e.writeChange(b, c)
 }
 
 // mustHit reports whether a change that touches no row has failed.
