@@ -22,6 +22,7 @@ type builder struct {
 	rowwise bool // a condition was written that is for a row at hand
 
 	again bool // the text stands already, and arguments alone are taken
+	brief bool // it changes one row, which it finds by key
 
 	key []byte // the shape of a query, while it is looked up
 }

@@ -236,6 +236,7 @@ func (s *session) writeEach(ctx context.Context, tenant string, changes []storag
 // again.
 func (e *Engine) one(b *builder, c *storage.Change, again bool) error {
 	b.reset(again)
+	b.brief = c.Action != storage.Clear
 	if again || c.Action == storage.Clear {
 		return b.change(c, "")
 	}
