@@ -12,6 +12,7 @@ import (
 type builder struct {
 	d      Dialect
 	tenant string
+	whose  any // tenant, as an argument
 	b      []byte
 	args   []any
 	alias  int
@@ -32,7 +33,7 @@ func (e *Engine) build(tenant string) *builder {
 	if !ok {
 		b = &builder{d: e.d, b: make([]byte, 0, 1024), args: make([]any, 0, 32)}
 	}
-	b.tenant = tenant
+	b.tenant, b.whose = tenant, tenant
 	if m := e.d.Mode(); m != nil {
 		b.args = append(b.args, m) // the driver takes it off before counting
 	}
@@ -92,7 +93,7 @@ func (b *builder) limit(n int) *builder {
 
 // ofTenant appends the condition that alias's row is the tenant's.
 func (b *builder) ofTenant(alias string) *builder {
-	return b.s(alias, `."tenant" = `).bind(storage.Text, b.tenant)
+	return b.s(alias, `."tenant" = `).bind(storage.Text, b.whose)
 }
 
 // next returns a fresh alias.

@@ -54,6 +54,8 @@ type Engine struct {
 	identity string    // what Join compares
 	probe    *sql.Stmt // by which Join knows a transaction of the same pool
 	forms    map[shape]*form
+
+	counts form // of counting rows, whose text varies
 }
 
 var _ storage.Store = (*Engine)(nil)

@@ -90,7 +90,7 @@ func (f *form) bind(b *builder, q *storage.Query) bool {
 	}
 	before := len(b.args)
 	b.again = true
-	b.bind(storage.Text, b.tenant)
+	b.bind(storage.Text, b.whose)
 	if left, ok := f.bindAll(b, q.Table, f.compared, q.Where); !ok || len(left) > 0 {
 		b.args, b.again = b.args[:before], false
 		return false
@@ -131,13 +131,13 @@ func appendCompared(list []int, t *storage.Table, x storage.Expr) []int {
 	return list
 }
 
-// read delivers the answer to q.
-func (f *form) read(rows *sql.Rows, q *storage.Query, next func() storage.Row) error {
+// read delivers rows to a receiver that is spare, or to a fresh one.
+func (f *form) read(rows *sql.Rows, limit int, fresh func() *sink, next func() storage.Row) error {
 	s := f.spare.Swap(nil)
 	if s == nil {
-		s = querySink(q)
+		s = fresh()
 	}
-	err := s.read(rows, q.Limit, next)
+	err := s.read(rows, limit, next)
 	s.forget()
 	f.spare.Store(s)
 	return err

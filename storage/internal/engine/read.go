@@ -36,7 +36,7 @@ func (s *session) Read(ctx context.Context, tenant string, q *storage.Query, nex
 		if err != nil {
 			return err
 		}
-		return f.read(rows, q, next)
+		return f.read(rows, q.Limit, func() *sink { return querySink(q) }, next)
 	})
 }
 

@@ -368,7 +368,7 @@ func (b *builder) orReplace(t *storage.Table) {
 
 // row appends the tenant and all values of a change's row.
 func (b *builder) row(c *storage.Change) *builder {
-	b.bind(storage.Text, b.tenant)
+	b.bind(storage.Text, b.whose)
 	for i := range c.Table.Columns {
 		b.s(", ").bind(c.Table.Columns[i].Kind, c.Row.Value(i))
 	}
@@ -377,7 +377,7 @@ func (b *builder) row(c *storage.Change) *builder {
 
 // keyed appends the condition that a row is the one a change is about.
 func (b *builder) keyed(prefix string, c *storage.Change) {
-	b.s(prefix, `"tenant" = `).bind(storage.Text, b.tenant)
+	b.s(prefix, `"tenant" = `).bind(storage.Text, b.whose)
 	for _, k := range c.Table.Key {
 		i := c.Table.Index(k)
 		b.s(" AND ", prefix, `"`, k, `" = `).bind(c.Table.Columns[i].Kind, c.Row.Value(i))
