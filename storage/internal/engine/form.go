@@ -58,6 +58,24 @@ func (e *Engine) writeChange(b *builder, c *storage.Change) error {
 	return nil
 }
 
+// writeInserts writes the statement of several new rows of one table, which are always
+// as many.
+func (e *Engine) writeInserts(b *builder, changes []storage.Change) {
+	if !b.again {
+		of := shape{changes[0].Table, storage.Insert, "several"}
+		e.mu.Lock()
+		f := e.forms[of]
+		e.mu.Unlock()
+		if f == nil {
+			b.inserts(changes)
+			e.keep(of, &form{text: string(b.b)})
+			return
+		}
+		b.b, b.again = append(b.b, f.text...), true
+	}
+	b.inserts(changes)
+}
+
 // writeQuery checks q and writes its statement into b. Of a query like one that was
 // written before, the values alone are looked at.
 func (e *Engine) writeQuery(b *builder, q *storage.Query) (*form, error) {
