@@ -226,23 +226,13 @@ func (r *relay) read(ctx context.Context, q *storage.Query) (events []*eventRow,
 }
 
 // whole completes a batch that is not all there is, since it may have a later event
-// of a record and not an earlier one. For each kind it takes the announced events of
-// the same records, record by record in the order of versions, as far as they fit:
-// what it takes of a record has no earlier one behind it.
+// of a record and not an earlier one. Of a record it has from its first version on
+// there is none. For the others, kind by kind, it takes the announced events of the
+// same records, record by record in the order of versions, as far as they fit: what it
+// takes of a record has no earlier one behind it.
 func (r *relay) whole(ctx context.Context, batch []*eventRow) ([]*eventRow, error) {
-	records := map[string]map[uuid.UUID]bool{}
-	for _, e := range batch {
-		if records[e.object] == nil {
-			records[e.object] = map[uuid.UUID]bool{}
-		}
-		records[e.object][e.record] = true
-	}
-	var all []*eventRow
-	for object, ids := range records {
-		values := make([]any, 0, len(ids))
-		for id := range ids {
-			values = append(values, id)
-		}
+	all, records := fromFirst(batch)
+	for object, values := range records {
 		found, err := r.read(ctx, &storage.Query{
 			Table: eventTable, Columns: eventPlace(), Limit: relayBatch,
 			Where: storage.And{
@@ -269,6 +259,34 @@ func (r *relay) whole(ctx context.Context, batch []*eventRow) ([]*eventRow, erro
 		}
 	}
 	return all, nil
+}
+
+// fromFirst divides events into those of records of which they are the first, without a
+// gap, and the records of the others, by kind.
+func fromFirst(batch []*eventRow) (events []*eventRow, others map[string][]any) {
+	type record struct {
+		object string
+		id     uuid.UUID
+	}
+	type versions struct{ number, last int64 }
+	seen := make(map[record]versions, len(batch))
+	for _, e := range batch {
+		k := record{e.object, e.record}
+		v := seen[k]
+		seen[k] = versions{v.number + 1, max(v.last, e.version)}
+	}
+	events, others = make([]*eventRow, 0, len(batch)), map[string][]any{}
+	for _, e := range batch {
+		if v := seen[record{e.object, e.record}]; v.number == v.last { // no two events have one version
+			events = append(events, e)
+		}
+	}
+	for k, v := range seen {
+		if v.number != v.last {
+			others[k.object] = append(others[k.object], k.id)
+		}
+	}
+	return events, others
 }
 
 // inOrder sorts events as they were made, as far as clocks tell, and those of one
