@@ -5,6 +5,7 @@ import (
 	"embed"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,6 +43,11 @@ type Config struct {
 	// same text; after it was changed, [Core.Reindex] makes it hold for the records
 	// there are. Nil is none.
 	Readings func(text string) []string
+	// Phones brings a phone number to the one form in which it is kept, E.164, as
+	// crm/phone does. The region is that of numbers without a country's code, by
+	// ISO 3166-1, or empty. Its error, an [Invalid] one, says what is wrong with the
+	// number. Nil is the form of [ParseAddress], which knows no numbering plans.
+	Phones func(number, region string) (string, error)
 }
 
 func (c Config) withDefaults() Config {
@@ -99,6 +105,7 @@ type Core struct {
 	mu      sync.Mutex // guards the registry until it is sealed
 	objects map[string]*object
 	order   []*object // as they were defined
+	ledgers []*object // the same
 	lines   []storage.Line
 	seeds   []func(context.Context) error
 	sealed  atomic.Bool
@@ -218,7 +225,7 @@ func (c *Core) AddLine(line storage.Line) {
 	c.lines = append(c.lines, line)
 }
 
-// Tables returns the tables of all kinds of records, as storage knows them: for
+// Tables returns the tables of all kinds of records and ledgers, as storage knows them: for
 // tools that look at the schema.
 func (c *Core) Tables() ([]*storage.Table, error) {
 	if err := c.ready(); err != nil {
@@ -230,7 +237,7 @@ func (c *Core) Tables() ([]*storage.Table, error) {
 		jobTable, scheduleTable, searchTable,
 		instanceTable, waitTable, visitTable,
 	}
-	for _, o := range c.order {
+	for _, o := range append(slices.Clone(c.order), c.ledgers...) {
 		tables = append(tables, o.table)
 	}
 	return tables, nil

@@ -43,6 +43,34 @@ type deal struct {
 	Notes     map[string]any `crm:"json"                                        json:"notes,omitempty"`
 }
 
+// remark belongs to a deal, reply to a remark or to nothing.
+type remark struct {
+	crm.Record
+
+	DealID crm.ID `crm:"required,ref=deal,parent" json:"deal_id"`
+	Text   string `crm:"required,max=200,search"  json:"text"`
+	Mood   string `crm:"max=20"                   json:"mood,omitempty"`
+}
+
+type reply struct {
+	crm.Record
+
+	RemarkID crm.ID `crm:"ref=remark,parent,as=replies" json:"remark_id,omitzero"`
+	Text     string `crm:"required,max=200"             json:"text"`
+}
+
+// visit is a row of a ledger: what somebody of a company did.
+type visit struct {
+	CompanyID crm.ID         `crm:"required,ref=company,parent"    json:"company_id"`
+	At        time.Time      `json:"at"`
+	ID        crm.ID         `json:"id"`
+	Name      string         `crm:"required,max=64"                json:"name"`
+	Kind      string         `crm:"enum=web|shop,personal"         json:"kind,omitempty"`
+	DealID    crm.ID         `crm:"ref=deal,as=deal_visits"        json:"deal_id,omitzero"`
+	Spent     crm.Money      `json:"spent"`
+	Props     map[string]any `crm:"json"                           json:"props,omitempty"`
+}
+
 // Validate is the deal's own rule.
 func (d *deal) Validate() error {
 	if d.Stage == "won" && d.Amount.IsZero() {
@@ -60,6 +88,11 @@ type shop struct {
 
 	companies *crm.Kind[company]
 	deals     *crm.Kind[deal]
+	remarks   *crm.Kind[remark]
+	replies   *crm.Kind[reply]
+	visits    *crm.Ledger[visit]
+
+	noted crm.ID // the company of which a reply called "a visit" is one
 }
 
 func (s *shop) define(c *crm.Core) (err error) {
@@ -78,7 +111,25 @@ func (s *shop) define(c *crm.Core) (err error) {
 			return nil
 		},
 	})
+	if err != nil {
+		return err
+	}
+	if s.remarks, err = crm.Define(c, crm.Object[remark]{Name: "remark"}); err != nil {
+		return err
+	}
+	if s.replies, err = crm.Define(c, crm.Object[reply]{Name: "reply", Plural: "replies", AfterWrite: s.note}); err != nil {
+		return err
+	}
+	s.visits, err = crm.DefineLedger[visit](c, crm.LedgerOf[visit]{Name: "visit", Key: []string{"company_id", "at", "id"}})
 	return err
+}
+
+// note writes a visit with a reply that is one, and fails with it where it is none.
+func (s *shop) note(ctx context.Context, w *crm.Write[reply]) error {
+	if w.After == nil || w.After.Text != "a visit" {
+		return nil
+	}
+	return s.visits.Append(ctx, visit{CompanyID: s.noted, At: s.Now(ctx), ID: w.After.ID, Name: "reply"})
 }
 
 // onBoth runs fn on a shop in either engine.

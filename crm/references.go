@@ -95,7 +95,7 @@ func (w *writer) taken(ctx context.Context, c *change, f *field) error {
 	var holder *rec
 	err := w.core.session(ctx).Read(ctx, w.sc.Tenant, &storage.Query{
 		Table: w.table, Columns: w.read, Limit: 1,
-		Where: w.access.reading(storage.And{living(false), f.equals(c.after)}),
+		Where: w.access.reading(storage.And{w.lives(), f.equals(c.after)}),
 	}, func() storage.Row {
 		holder = w.newRec()
 		return holder
@@ -220,7 +220,7 @@ func (w *writer) missing(ctx context.Context, o others, ids []uuid.UUID) ([]uuid
 		}
 		err := w.core.session(ctx).Read(ctx, w.sc.Tenant, &storage.Query{
 			Table: target.table, Columns: []int{target.byName["id"].col}, Limit: len(part), Share: o.held && w.core.tx(ctx) != nil,
-			Where: may(storage.And{among, living(false)}),
+			Where: may(storage.And{among, target.lives()}),
 		}, func() storage.Row { note(); return &row })
 		if err != nil {
 			return nil, err
@@ -244,7 +244,11 @@ func (r *idRow) Dest(int) any { return &r.id }
 func (w *writer) beforeWrite(ctx context.Context, changes []*change) error {
 	for i, c := range changes {
 		if c.after == nil || c.event == "deleted" {
-			if err := w.unused(ctx, c); err != nil {
+			err := w.unused(ctx, c)
+			if err == nil && c.after == nil {
+				err = w.purgeParts(ctx, c.before.meta().ID)
+			}
+			if err != nil {
 				return at(i, len(changes), err)
 			}
 			continue
@@ -267,6 +271,9 @@ func (w *writer) unused(ctx context.Context, c *change) error {
 	id := uuid.UUID(c.before.meta().ID)
 	for _, name := range slices.Sorted(maps.Keys(w.relations)) {
 		r := w.relations[name]
+		if r.by.parent {
+			continue // it goes and comes back with the record
+		}
 		where := storage.And{storage.Is{Field: storage.F(r.by.name), Op: storage.Eq, Value: id}}
 		if c.after != nil {
 			where = append(where, living(false))

@@ -28,6 +28,15 @@ func (k AnyKindOf) Name() string { return k.o.name }
 // Decides reports whether records of the kind decide over rights.
 func (k AnyKindOf) Decides() bool { return k.o.rights }
 
+// Governing are the kinds whose rights decide over records of the kind.
+func (k AnyKindOf) Governing() []string {
+	names := []string{k.o.name}
+	for o := k.o; o.parent != nil; o = o.parent.target {
+		names = append(names, o.parent.target.name)
+	}
+	return names
+}
+
 // Fields are the names of the fields that can be taken away.
 func (k AnyKindOf) Fields() (names []string) {
 	for _, f := range k.o.fields {
@@ -186,7 +195,7 @@ func (k AnyKindOf) May(ctx context.Context, verb Verb, id ID) error {
 	if err != nil {
 		return err
 	}
-	r, err := w.load(ctx, id, false)
+	r, err := w.load(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -204,4 +213,17 @@ func (k AnyKindOf) Exportable(ctx context.Context) (int64, error) {
 		return 0, err
 	}
 	return count(ctx, k.o.core.session(ctx), r.sc.Tenant, k.o.table, where)
+}
+
+// Relink gives the rows of ledgers to another record, and tells of each whether the
+// other had its like.
+func Relink(ctx context.Context, c *Core, object string, from, to ID, each func(ledger string, clashed bool)) error {
+	sc, err := scopeOf(ctx)
+	if err != nil {
+		return err
+	}
+	return c.relinkLedgers(ctx, sc.Tenant, c.objects[object], from, to, func(r relinked) error {
+		each(r.of.name, r.clashed)
+		return nil
+	})
 }

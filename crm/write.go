@@ -21,6 +21,8 @@ type change struct {
 	after  *rec   // nil when it is purged
 	forced bool   // an event even if no field changed
 	cols   []int  // the columns in which after differs from before
+
+	happened time.Time // where that is its own, and not the call's
 }
 
 // writer is one call that writes records of one object: what was found out for it
@@ -176,7 +178,7 @@ func (o *object) updateOnce(ctx context.Context, id ID, event string, fn func(*r
 	if err != nil {
 		return nil, err
 	}
-	before, err := w.load(ctx, id, false)
+	before, err := w.load(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -221,11 +223,16 @@ func (o *object) updateOnce(ctx context.Context, id ID, event string, fn func(*r
 
 // load reads a record under the read right, as it is when nobody else may change
 // it, if in a transaction.
-func (w *writer) load(ctx context.Context, id ID, deleted bool) (*rec, error) {
+func (w *writer) load(ctx context.Context, id ID) (*rec, error) {
+	return w.loadWhere(ctx, id, w.lives())
+}
+
+// loadWhere is load of a record that may be deleted.
+func (w *writer) loadWhere(ctx context.Context, id ID, life storage.Expr) (*rec, error) {
 	var found *rec
 	q := &storage.Query{
 		Table: w.table, Columns: w.read, Limit: 1, Lock: w.core.tx(ctx) != nil,
-		Where: w.access.reading(storage.And{byID(id), living(deleted)}),
+		Where: w.access.reading(storage.And{byID(id), life}),
 	}
 	err := w.core.session(ctx).Read(ctx, w.sc.Tenant, q, func() storage.Row {
 		found = w.newRec()
@@ -329,6 +336,14 @@ func (w *writer) initial(ctx context.Context, c *change) error {
 	return nil
 }
 
+// when is when a change happened.
+func (w *writer) when(c *change) time.Time {
+	if !c.happened.IsZero() {
+		return c.happened
+	}
+	return w.at
+}
+
 // stamp sets what the kernel alone writes.
 func (w *writer) stamp(c *change) {
 	m := c.after.meta()
@@ -339,7 +354,8 @@ func (w *writer) stamp(c *change) {
 		if m.OwnerID.IsZero() {
 			m.OwnerID = w.access.owner()
 		}
-		m.Version, m.Created, m.Updated, m.Deleted = 1, w.at, w.at, time.Time{}
+		at := w.when(c)
+		m.Version, m.Created, m.Updated, m.Deleted = 1, at, at, time.Time{}
 		return
 	}
 	was := c.before.meta()
@@ -442,6 +458,9 @@ func (w *writer) writeIn(ctx context.Context, changes []*change) error {
 		rest = rest[len(part):]
 	}
 	if err := w.verifyReferences(ctx, changes); err != nil {
+		return err
+	}
+	if err := w.verifyParents(ctx, changes); err != nil {
 		return err
 	}
 	if err := w.rightsWritten(ctx, changes); err != nil {
