@@ -80,8 +80,19 @@ type outboxRow struct {
 	due    time.Time
 }
 
-func (r *outboxRow) Value(i int) any { return [...]any{r.event, int64(1), r.bucket, r.due}[i] }
-func (r *outboxRow) Dest(int) any    { return new(any) }
+func (r *outboxRow) Value(i int) any {
+	switch i {
+	case 0:
+		return r.event
+	case 1:
+		return int64(1)
+	case 2:
+		return r.bucket
+	}
+	return r.due
+}
+
+func (r *outboxRow) Dest(int) any { return new(any) }
 
 // event returns the row of a change.
 func (w *writer) event(c *change) *eventRow {
