@@ -226,7 +226,7 @@ func (c *Core) Tables() ([]*storage.Table, error) {
 	}
 	tables := []*storage.Table{
 		tenantTable, eventTable, outboxTable, refTable, indexTable,
-		logTable, headTable, subscriptionTable, heldTable,
+		logTable, headTable, sealTable, subscriptionTable, heldTable,
 		jobTable, scheduleTable, searchTable,
 		instanceTable, waitTable, visitTable,
 	}

@@ -237,3 +237,6 @@ func (w *writer) group(changes []*change) []*change {
 	}
 	return changes
 }
+
+// eventErased is what history calls that personal values were erased.
+const eventErased = "erased"
