@@ -251,7 +251,7 @@ func (e *eventStream) until(r *stored) error {
 	var chain int64 // the version of the last event of the record at hand
 	var last *eventRow
 	ended := func() {
-		if last != nil && last.name != e.o.name+".purged" {
+		if last != nil && last.name != e.o.name+".purged" && last.name != e.o.name+"."+eventErased {
 			e.ch.addf(e.o, ID(last.record), "the record is gone and was not purged")
 		}
 	}

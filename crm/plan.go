@@ -210,6 +210,10 @@ func (f *field) check(o *object) error {
 		return errors.New("a reference is a crm.ID with a name that ends in _id")
 	case f.tree && f.ref != o.name:
 		return fmt.Errorf("a tree refers to its own kind: ref=%s", o.name)
+	case f.identity && (!f.personal || !text):
+		return errors.New("identity is for text that is personal")
+	case f.personal && f.required && f.typ == TypeID:
+		return errors.New("a reference that is required is not personal: it could not be erased")
 	case f.as != "" && f.ref == "":
 		return errors.New("as= is for references")
 	case (f.unique || f.sort) && (f.typ == TypeTags || f.typ == TypeJSON):

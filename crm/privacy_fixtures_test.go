@@ -1,0 +1,194 @@
+package crm_test
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedcrm/embedcrm/crm"
+	"github.com/embedcrm/embedcrm/crm/crmtest"
+	"github.com/embedcrm/embedcrm/internal/enginetest"
+	"github.com/embedcrm/embedcrm/storage"
+)
+
+// patient is somebody with a right to be forgotten.
+type patient struct {
+	crm.Record
+
+	Name   string   `crm:"required,max=100,fold,sort,search,personal"  json:"name"`
+	Email  string   `crm:"max=254,unique,search,personal"              json:"email,omitempty"`
+	Phone  string   `crm:"max=50,search,personal,identity"             json:"phone,omitempty"`
+	Sex    string   `crm:"required,personal,enum=unknown|female|male"  json:"sex"`
+	Born   crm.Date `crm:"personal"                                    json:"born,omitzero"`
+	Habits []string `crm:"search,personal"                             json:"habits,omitempty"`
+	Level  string   `crm:"max=10"                                      json:"level,omitempty"`
+}
+
+// remark is something written down about somebody.
+type remark struct {
+	crm.Record
+
+	PersonID crm.ID `crm:"required,ref=person"          json:"person_id"`
+	Title    string `crm:"required,max=100"             json:"title"`
+	Body     string `crm:"required,max=1000,personal"   json:"body"`
+}
+
+// bill is what somebody owes: nothing of it is personal.
+type bill struct {
+	crm.Record
+
+	PersonID crm.ID    `crm:"ref=person" json:"person_id,omitzero"`
+	Amount   crm.Money `json:"amount"`
+}
+
+// practiceLine is the SQL of the three kinds.
+func practiceLine() storage.Line {
+	kernel := map[string]string{
+		"sqlite": `tenant TEXT NOT NULL, id BLOB NOT NULL, version INTEGER NOT NULL, owner_id BLOB, created INTEGER NOT NULL,
+			updated INTEGER NOT NULL, deleted INTEGER, refs TEXT, custom TEXT, `,
+		"postgres": `tenant text COLLATE "C" NOT NULL, id uuid NOT NULL, version bigint NOT NULL, owner_id uuid, created timestamptz NOT NULL,
+			updated timestamptz NOT NULL, deleted timestamptz, refs jsonb, custom jsonb, `,
+	}
+	tables := map[string][]string{
+		"sqlite": {
+			`person (%sname TEXT NOT NULL, name_fold TEXT, name_sort BLOB, email TEXT, phone TEXT, sex TEXT NOT NULL, born TEXT, habits TEXT, level TEXT, PRIMARY KEY (tenant, id));`,
+			`remark (%sperson_id BLOB NOT NULL, title TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (tenant, id));`,
+			`bill (%sperson_id BLOB, amount INTEGER, amount_currency TEXT, PRIMARY KEY (tenant, id));`,
+		},
+		"postgres": {
+			`person (%sname text COLLATE "C" NOT NULL, name_fold text COLLATE "C", name_sort bytea, email text COLLATE "C", phone text COLLATE "C",
+				sex text COLLATE "C" NOT NULL, born date, habits jsonb, level text COLLATE "C", PRIMARY KEY (tenant, id));`,
+			`remark (%sperson_id uuid NOT NULL, title text COLLATE "C" NOT NULL, body text COLLATE "C" NOT NULL, PRIMARY KEY (tenant, id));`,
+			`bill (%sperson_id uuid, amount bigint, amount_currency text COLLATE "C", PRIMARY KEY (tenant, id));`,
+		},
+	}
+	files := fstest.MapFS{}
+	for dialect, prefix := range map[string]string{"sqlite": "crm_", "postgres": "{schema}."} {
+		var b strings.Builder
+		for _, table := range tables[dialect] {
+			fmt.Fprintf(&b, "CREATE TABLE "+prefix+table+"\n", kernel[dialect])
+		}
+		index := "crm_person_email"
+		if dialect == "postgres" {
+			index = "person_email"
+		}
+		fmt.Fprintf(&b, "CREATE UNIQUE INDEX %s ON %sperson (tenant, email) WHERE deleted IS NULL;\n", index, prefix)
+		files[dialect+"/0001_practice.sql"] = &fstest.MapFile{Data: []byte(b.String())}
+	}
+	return storage.Line{Name: "practice", Needs: map[string]int{"crm": 1}, Files: files}
+}
+
+// practice is a core with the three kinds, in either engine.
+type practice struct {
+	*crmtest.Core
+
+	engine  enginetest.Engine
+	people  *crm.Kind[patient]
+	remarks *crm.Kind[remark]
+	bills   *crm.Kind[bill]
+	files   map[crm.ID][]string // what a module keeps besides
+}
+
+func newPractice(tb testing.TB, e enginetest.Engine, cfg crm.Config) *practice {
+	tb.Helper()
+	p := &practice{engine: e, files: map[crm.ID][]string{}}
+	p.Core = crmtest.On(tb, e.Store, cfg, func(c *crm.Core) error {
+		c.AddLine(practiceLine())
+		var errs [4]error
+		p.people, errs[0] = crm.Define(c, crm.Object[patient]{Name: "person", Plural: "people"})
+		p.remarks, errs[1] = crm.Define(c, crm.Object[remark]{Name: "remark"})
+		p.bills, errs[2] = crm.Define(c, crm.Object[bill]{Name: "bill"})
+		errs[3] = c.AddPersonalData(crm.PersonalData{
+			Name: "files",
+			Export: func(_ context.Context, _ string, id crm.ID, yield func(any) error) error {
+				for _, name := range p.files[id] {
+					if err := yield(map[string]string{"name": name}); err != nil {
+						return err
+					}
+				}
+				return nil
+			},
+			Erase: func(_ context.Context, _ string, id crm.ID) (int64, error) {
+				n := len(p.files[id])
+				delete(p.files, id)
+				return int64(n), nil
+			},
+		})
+		return errors.Join(errs[:]...)
+	})
+	return p
+}
+
+func inPractice(t *testing.T, fn func(t *testing.T, p *practice)) {
+	t.Helper()
+	t.Parallel()
+	enginetest.Each(t, func(t *testing.T, e enginetest.Engine) { fn(t, newPractice(t, e, crm.Config{})) })
+}
+
+// dump returns all rows of all tables as text, by table. SQLite's index of words keeps
+// in its own pages what is gone from it until they are written anew: it is left out.
+func dump(tb testing.TB, e enginetest.Engine) map[string]string {
+	tb.Helper()
+	query := "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'crm_%' AND name NOT LIKE 'crm_search_words%'"
+	if e.Name == "postgres" {
+		query = "SELECT 'crm.' || quote_ident(table_name) FROM information_schema.tables WHERE table_schema = 'crm'"
+	}
+	var tables []string
+	rows, err := e.DB.QueryContext(tb.Context(), query)
+	require.NoError(tb, err)
+	for rows.Next() {
+		var name string
+		require.NoError(tb, rows.Scan(&name))
+		tables = append(tables, name)
+	}
+	require.NoError(tb, rows.Err())
+	require.NoError(tb, rows.Close())
+	all := map[string]string{}
+	for _, table := range tables {
+		rows, err := e.DB.QueryContext(tb.Context(), "SELECT * FROM "+table)
+		require.NoError(tb, err)
+		columns, err := rows.Columns()
+		require.NoError(tb, err)
+		var b strings.Builder
+		for rows.Next() {
+			values, into := make([]any, len(columns)), make([]any, len(columns))
+			for i := range values {
+				into[i] = &values[i]
+			}
+			require.NoError(tb, rows.Scan(into...))
+			for i, v := range values {
+				if raw, ok := v.([]byte); ok {
+					v = string(raw)
+				}
+				fmt.Fprintf(&b, "%s=%v ", columns[i], v)
+			}
+			b.WriteByte('\n')
+		}
+		require.NoError(tb, rows.Err())
+		require.NoError(tb, rows.Close())
+		all[table] = b.String()
+	}
+	return all
+}
+
+// tablesWith are the tables that have a text, as it is or as the index of words has it.
+func tablesWith(tb testing.TB, e enginetest.Engine, texts ...string) (found []string) {
+	tb.Helper()
+	for table, rows := range dump(tb, e) {
+		rows = strings.ToLower(rows)
+		for _, text := range texts {
+			text = strings.ToLower(text)
+			word := hex.EncodeToString([]byte(text))
+			if strings.Contains(rows, text) || strings.Contains(rows, word) {
+				found = append(found, table+" has "+text)
+			}
+		}
+	}
+	return found
+}
