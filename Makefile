@@ -35,7 +35,7 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: check
-check: deps lint test ## Everything a change is held against
+check: deps lint test race ## Everything a change is held against
 
 .PHONY: deps
 deps: ## Install what the tests run and is missing here: Postgres and PgBouncer
@@ -78,13 +78,13 @@ $(BIN)/tools: tools.mod tools.sum
 test: ## All tests; EMBEDCRM_FULL=1 for the whole matrix
 	@need=$(missing); [ -z "$$need" ] || echo "tests will be skipped: apt-get install -y" $$need
 	# In a zone with daylight saving, since nothing may depend on the machine's.
-	TZ=America/New_York go test -race -short -shuffle=on -timeout 40m ./...
-	# What follows runs without the race detector, under which SQLite in Go is ten times slower.
-	# With EMBEDCRM_FULL counts are full here: so many kills, commits and random trees as the tests promise.
-	[ -n "$(QUICK)" ] || go test -shuffle=on -timeout 20m ./storage/...
-	go test -shuffle=on -timeout 20m $(QUICK) ./crm/... ./customers ./sales ./analytics
+	TZ=America/New_York go test -shuffle=on -timeout 20m $(QUICK) ./...
 	cd internal/dbtest && go test -tags sqlite_fts5 -shuffle=on -timeout 40m $(QUICK) ./...
 	cd examples && go test -shuffle=on -timeout 10m $(QUICK) ./...
+
+.PHONY: race
+race: ## The tests under the race detector, under which SQLite in Go is ten times slower: a part of them
+	go test -race -short -shuffle=on -timeout 40m ./...
 
 .PHONY: soak
 soak: ## All tests, COUNT times over, for what fails once in a while, and the long counts of the random ones

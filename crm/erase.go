@@ -183,28 +183,28 @@ func (c *Core) beginErasure(ctx context.Context, o *object, id ID, reason string
 	if err != nil {
 		return Erasure{}, err
 	}
-	x, err := c.eraser(ctx, w, id)
+	kept := Erasure{Object: o.name, RecordID: id, Reason: reason, State: ErasureRunning}
+	kept.ID = c.ids.next(w.now)
+	x, err := c.eraser(ctx, w, kept.ID)
 	if err != nil {
 		return Erasure{}, err
 	}
-	if err := x.know(ctx, before); err != nil {
+	x.whole, x.always, x.texts = true, true, map[string]bool{}
+	if before != nil {
+		err = x.page(ctx, w, []*rec{before})
+	} else {
+		err = x.purged(ctx, w, id)
+	}
+	if err != nil {
 		return Erasure{}, err
 	}
-	if x.names(reason) {
+	if x.names(reason) { // by now they are known, and the error undoes it all
 		return Erasure{}, Invalid("reason", "names what is to be erased: say why without it")
 	}
-	kept := Erasure{Object: o.name, RecordID: id, Reason: reason, State: ErasureRunning, Keys: int64(len(x.ids))}
-	kept.ID = c.ids.next(w.now)
-	if err := x.record(ctx, w, id, before, true); err != nil {
+	if err := x.bury(ctx); err != nil {
 		return Erasure{}, err
 	}
-	if kept.Others, err = c.eraseOthers(ctx, o.name, id); err != nil {
-		return Erasure{}, err
-	}
-	if err := x.bury(ctx, kept.ID); err != nil {
-		return Erasure{}, err
-	}
-	kept.Records, kept.Events = x.records, x.events
+	x.count(&kept)
 	if kept, err = c.Erasures.Create(context.WithValue(ctx, erasing{}, true), kept); err != nil {
 		return Erasure{}, err
 	}
@@ -248,22 +248,4 @@ func (w *writer) pastOf(ctx context.Context, id ID, after int64, limit int) (eve
 		return events[len(events)-1]
 	})
 	return events, err
-}
-
-// eraseOthers removes what modules keep of a record.
-func (c *Core) eraseOthers(ctx context.Context, object string, id ID) (map[string]int64, error) {
-	var all map[string]int64
-	for _, p := range c.Erasures.sources {
-		n, err := p.Erase(SystemIn(ctx), object, id)
-		if err != nil {
-			return nil, err
-		}
-		if n > 0 {
-			if all == nil {
-				all = map[string]int64{}
-			}
-			all[p.Name] += n
-		}
-	}
-	return all, nil
 }

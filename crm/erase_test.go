@@ -25,13 +25,16 @@ func (p *practice) augusta(tb testing.TB, ctx context.Context) patient { //nolin
 	})
 	require.NoError(tb, err)
 	for _, body := range []string{"afraid of thunderstorms", "collects barometers"} {
-		_, err = p.remarks.Create(ctx, remark{PersonID: ada.ID, Title: "call", Body: body})
+		r, err := p.remarks.Create(ctx, finding{PersonID: ada.ID, Title: "call", Body: body, Record: crm.Record{Refs: crm.Refs{"mail": body}}})
 		require.NoError(tb, err)
+		_, err = p.replies.Create(ctx, answer{RemarkID: r.ID, From: "husband@marble.example"})
+		require.NoError(tb, err)
+		p.files[r.ID] = []string{"recording.ogg"}
 	}
-	gone, err := p.remarks.Create(ctx, remark{PersonID: ada.ID, Title: "call", Body: "owns a xylophone"})
+	gone, err := p.remarks.Create(ctx, finding{PersonID: ada.ID, Title: "call", Body: "owns a xylophone"})
 	require.NoError(tb, err)
 	require.NoError(tb, p.remarks.Purge(ctx, gone.ID))
-	gone, err = p.remarks.Create(ctx, remark{PersonID: ada.ID, Title: "call", Body: "sails to Zanzibar"})
+	gone, err = p.remarks.Create(ctx, finding{PersonID: ada.ID, Title: "call", Body: "sails to Zanzibar"})
 	require.NoError(tb, err)
 	require.NoError(tb, p.remarks.Delete(ctx, gone.ID))
 	_, err = p.bills.Create(crm.Because(ctx, "for Marblethwaite"), bill{PersonID: ada.ID, Amount: crm.EUR(120_00)})
@@ -44,7 +47,7 @@ func (p *practice) augusta(tb testing.TB, ctx context.Context) patient { //nolin
 func traces() []string {
 	return []string{
 		"quillfeather", "marblethwaite", "augusta", "quill.example", "marble.example", "5550123", "female", "1915", "clockmaking",
-		"98431", "thunderstorms", "barometers", "xylophone", "zanzibar",
+		"98431", "husband", "thunderstorms", "barometers", "xylophone", "zanzibar",
 	}
 }
 
@@ -54,7 +57,7 @@ func TestErasePerson(t *testing.T) {
 		ada := p.augusta(t, ctx)
 		other, err := p.people.Create(ctx, patient{Name: "Bob", Sex: "male", Email: "bob@example.com"})
 		require.NoError(t, err)
-		_, err = p.remarks.Create(ctx, remark{PersonID: other.ID, Title: "call", Body: "likes rain"})
+		_, err = p.remarks.Create(ctx, finding{PersonID: other.ID, Title: "call", Body: "likes rain"})
 		require.NoError(t, err)
 		require.NoError(t, p.RunDue(t.Context()))
 		head, err := p.SealHistory(system(t))
@@ -76,10 +79,10 @@ func TestErasePerson(t *testing.T) {
 		require.Empty(t, tablesWith(t, p.engine, traces()...))
 		require.Equal(t, crm.ErasureDone, e.State)
 		require.Equal(t, p.Clock.Now(), e.Finished)
-		require.Equal(t, int64(6), e.Records, "her, four remarks, one of them purged, and a bill that named her")
-		require.Equal(t, int64(7), e.Events)
-		require.Equal(t, int64(4), e.Keys, "two addresses, a number, a key")
-		require.Equal(t, map[string]int64{"files": 1}, e.Others)
+		require.Equal(t, int64(8), e.Records, "her, four remarks, one of them purged, two replies, and a bill that named her")
+		require.Equal(t, int64(9), e.Events)
+		require.Equal(t, int64(7), e.Keys, "two addresses, a number, a key; an address of a reply, two keys of remarks")
+		require.Equal(t, map[string]int64{"files": 3}, e.Others)
 		proof, err := p.Erasures.History(ctx, e.ID)
 		require.NoError(t, err)
 		require.Equal(t, "member:dana", proof.Items[len(proof.Items)-1].Actor)
@@ -120,7 +123,7 @@ func TestErasePerson(t *testing.T) {
 		r, err := p.VerifyHistory(system(t), head)
 		require.NoError(t, err)
 		require.Nil(t, r.Broken)
-		require.Equal(t, int64(7), r.Erased)
+		require.Equal(t, int64(9), r.Erased)
 		problems, err := p.Check(t.Context())
 		require.NoError(t, err)
 		require.Empty(t, problems)

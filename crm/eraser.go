@@ -23,90 +23,81 @@ const (
 // erasedText is what a text that is required becomes.
 const erasedText = "erased"
 
-// eraser removes what records have of one person, in one transaction. It holds the head
-// of the log, so that no event is sealed meanwhile with values it is about to remove.
+// eraser removes what records of one kind have of a person, in one transaction. It
+// holds the head of the log, so that no event is sealed meanwhile with values it is
+// about to remove.
 type eraser struct {
-	core   *Core
-	tenant string
-	root   *object // of the person's own record
-	id     ID
-	head   *headRow
+	core    *Core
+	tenant  string
+	erasure ID
+	head    *headRow
+	whole   bool // the records are the person's own, or a part of it: their keys and what modules keep go too
+	always  bool // also a record with nothing to erase is noted to be erased
 
 	ids   identities
-	texts map[string]bool // values of the person, folded
+	texts map[string]bool // words of the person's own values, if they are wanted
 
-	records, events int64
+	records, events, keys int64
+	others                map[string]int64
 }
 
-func (c *Core) eraser(ctx context.Context, w *writer, id ID) (*eraser, error) {
+func (c *Core) eraser(ctx context.Context, w *writer, erasure ID) (*eraser, error) {
 	head, err := c.lockHead(ctx, w.sc.Tenant)
-	return &eraser{core: c, tenant: w.sc.Tenant, root: w.object, id: id, head: head, ids: identities{}, texts: map[string]bool{}}, err
+	return &eraser{core: c, tenant: w.sc.Tenant, erasure: erasure, head: head, ids: identities{}, others: map[string]int64{}}, err
 }
+
+// count adds what was done to the proof.
+func (x *eraser) count(e *Erasure) {
+	e.Records += x.records
+	e.Events += x.events
+	e.Keys += x.keys
+	for name, n := range x.others {
+		if e.Others = maps.Clone(e.Others); e.Others == nil {
+			e.Others = map[string]int64{}
+		}
+		e.Others[name] += n
+	}
+}
+
+// idle reports whether nothing was there to erase.
+func (x *eraser) idle() bool { return x.records+x.events+x.keys == 0 && len(x.others) == 0 }
 
 // erases reports whether a field is erased.
-func (x *eraser) erases(o *object, f *field) bool {
-	return f.personal || o == x.root && f.name == "refs"
-}
+func (x *eraser) erases(f *field) bool { return f.personal || x.whole && f.name == "refs" }
 
 // personal reports whether anything of a kind is about a person.
 func (x *eraser) personal(o *object, custom *fieldSet) bool {
-	return slices.ContainsFunc(o.fields, func(f *field) bool { return x.erases(o, f) }) ||
+	return slices.ContainsFunc(o.fields, x.erases) ||
 		slices.ContainsFunc(custom.all(), func(f *customField) bool { return f.Personal })
 }
 
-// know collects by what the person is known, from the record and all its history.
-func (x *eraser) know(ctx context.Context, r *rec) error {
-	w, err := x.root.writer(trusted(ctx), VerbRead)
-	if err != nil {
-		return err
-	}
-	if r != nil {
-		x.ids.record(r, w.custom, nil)
-		for _, f := range x.root.fields {
-			if f.personal && f.typ == TypeText && len(f.enum) == 0 {
-				text, _ := r.Value(f.col).(string)
-				x.text(text)
-			}
-		}
-	}
-	names, err := x.core.fieldNames(ctx, x.tenant, x.root.name)
-	if err != nil {
-		return err
-	}
-	for last := int64(0); ; {
-		events, err := w.pastOf(ctx, x.id, last, eraseEvents)
-		if err != nil {
-			return err
-		}
-		for _, e := range events {
-			last = e.version
-			for _, c := range changesOf(e.changes) {
-				x.said(c, w.custom.byID(names.custom(c.Field, e.recorded)))
-			}
-		}
-		if len(events) < eraseEvents {
-			return nil
+// know notes by what a person is known, as a record has it.
+func (x *eraser) know(r *rec, custom *fieldSet) {
+	x.ids.record(r, custom, func(f *field) bool { return x.erases(f) || f.name == "custom" })
+	for _, f := range r.o.fields {
+		if f.personal && f.typ == TypeText && len(f.enum) == 0 {
+			text, _ := r.Value(f.col).(string)
+			x.text(text)
 		}
 	}
 }
 
-// said takes what a change in the history says of the person.
-func (x *eraser) said(c FieldChange, own *customField) {
-	f := x.root.byName[c.Field]
+// said notes the same, as a change in the history has it.
+func (x *eraser) said(c FieldChange, o *object, f *field, own *customField) {
 	for _, raw := range []json.RawMessage{c.Before, c.After} {
 		var text string
 		switch {
 		case c.Field == "refs":
 			var refs Refs
 			if json.Unmarshal(raw, &refs) == nil {
-				x.ids.refs(x.root.name, refs)
+				x.ids.refs(o.name, refs)
 			}
 		case json.Unmarshal(raw, &text) != nil:
-		case f != nil && f.personal:
+		case f != nil:
 			if len(f.enum) == 0 {
 				x.text(text)
 			}
-			if f.identifies() && text != erasedText {
+			if f.identifies() {
 				x.ids.text(f.name, text)
 			}
 		case own != nil && own.identifies():
@@ -118,7 +109,7 @@ func (x *eraser) said(c FieldChange, own *customField) {
 // text notes the words of a value, which a reason must not name. Of what is not written
 // with letters of an alphabet two characters are a name.
 func (x *eraser) text(text string) {
-	if text == erasedText {
+	if x.texts == nil || strings.HasPrefix(text, erasedText) {
 		return
 	}
 	for _, word := range strings.FieldsFunc(Fold(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
@@ -140,7 +131,7 @@ func (x *eraser) names(text string) bool {
 }
 
 // bury keeps the keyed hashes of what the person was known by.
-func (x *eraser) bury(ctx context.Context, erasure ID) error {
+func (x *eraser) bury(ctx context.Context) error {
 	if len(x.ids) == 0 {
 		return nil
 	}
@@ -148,29 +139,51 @@ func (x *eraser) bury(ctx context.Context, erasure ID) error {
 	if err != nil {
 		return err
 	}
-	now := x.core.now()
-	rows := make([]storage.Change, 0, len(x.ids))
+	hashes := make([]any, 0, len(x.ids))
 	for _, form := range slices.Sorted(maps.Keys(x.ids)) {
-		row := &tombstoneRow{hash: tn.tombstone(form), erasure: uuid.UUID(erasure), erased: now}
-		rows = append(rows, storage.Change{Action: storage.Put, Table: tombstoneTable, Row: row})
+		hashes = append(hashes, tn.tombstone(form))
 	}
-	for part := range slices.Chunk(rows, storage.MaxChanges) {
-		if err := x.core.session(ctx).Write(ctx, x.tenant, part); err != nil {
+	now := x.core.now()
+	for part := range slices.Chunk(hashes, storage.MaxPage) {
+		known, err := x.core.tombstones(ctx, x.tenant, part)
+		if err != nil {
 			return err
 		}
+		there := map[string]bool{}
+		for _, row := range known {
+			there[row.hash] = true
+		}
+		var rows []storage.Change
+		for _, hash := range part {
+			if hash, _ := hash.(string); !there[hash] {
+				rows = append(rows, storage.Change{Action: storage.Put, Table: tombstoneTable, Row: &tombstoneRow{hash, uuid.UUID(x.erasure), now}})
+			}
+		}
+		if len(rows) == 0 {
+			continue
+		}
+		if err := x.core.session(ctx).Write(ctx, x.tenant, rows); err != nil {
+			return err
+		}
+		x.keys += int64(len(rows))
 	}
-	r, err := x.core.rightsOf(ctx, x.tenant)
+	return x.core.watchErased(ctx, x.tenant)
+}
+
+// watchErased makes every write of a tenant look whether it brings somebody back.
+func (c *Core) watchErased(ctx context.Context, key string) error {
+	r, err := c.rightsOf(ctx, key)
 	if err != nil || r.erased {
 		return err
 	}
 	yes := true
-	err = x.core.session(ctx).Write(ctx, x.tenant, []storage.Change{{
+	err = c.session(ctx).Write(ctx, key, []storage.Change{{
 		Action: storage.Update, Table: tenantTable, Row: &tenant{erased: &yes}, Columns: []int{tenantTable.Index("erased")},
 	}})
 	if err != nil {
 		return err
 	}
-	return x.core.rightsChanged(ctx, x.tenant) // from now on every write looks
+	return c.rightsChanged(ctx, key)
 }
 
 // trusted is the actor's context once the kernel has looked at his rights itself.
@@ -180,24 +193,12 @@ func trusted(ctx context.Context) context.Context {
 	return context.WithValue(ctx, scopeKey{}, sc)
 }
 
-// record erases the person's own record; before is nil when it was purged.
-func (x *eraser) record(ctx context.Context, w *writer, id ID, before *rec, always bool) error {
-	if before != nil {
-		return x.page(ctx, w, []*rec{before}, always)
-	}
-	touched, err := x.history(ctx, w, []any{uuid.UUID(id)})
-	if err != nil || !touched[id] && !always {
-		return err
-	}
-	return x.note(ctx, w, id)
-}
-
-// page erases records that are held, with their histories; always, or as far as there
-// is anything to erase.
-func (x *eraser) page(ctx context.Context, w *writer, recs []*rec, always bool) error {
+// page erases records that are held, with their histories.
+func (x *eraser) page(ctx context.Context, w *writer, recs []*rec) error {
 	ids := make([]any, len(recs))
 	for i, r := range recs {
 		ids[i] = uuid.UUID(r.meta().ID)
+		x.know(r, w.custom)
 	}
 	touched, err := x.history(ctx, w, ids)
 	if err != nil {
@@ -208,8 +209,11 @@ func (x *eraser) page(ctx context.Context, w *writer, recs []*rec, always bool) 
 		c := &change{o: w.object, verb: VerbUpdate, event: eventErased, forced: true, before: r, after: r.clone()}
 		x.clear(c.after, w.custom)
 		w.stamp(c)
-		if c.diff(); len(c.cols) > 0 || touched[r.meta().ID] || always {
+		if c.diff(); len(c.cols) > 0 || touched[r.meta().ID] || x.always {
 			changes = append(changes, c)
+		}
+		if err := x.besides(ctx, w, r.meta().ID); err != nil {
+			return err
 		}
 	}
 	if len(changes) == 0 {
@@ -219,10 +223,39 @@ func (x *eraser) page(ctx context.Context, w *writer, recs []*rec, always bool) 
 	return w.writeIn(ctx, changes)
 }
 
+// purged erases the history of a record that is gone.
+func (x *eraser) purged(ctx context.Context, w *writer, id ID) error {
+	touched, err := x.history(ctx, w, []any{uuid.UUID(id)})
+	if err == nil {
+		err = x.besides(ctx, w, id)
+	}
+	if err != nil || !touched[id] && !x.always {
+		return err
+	}
+	return x.note(ctx, w, id)
+}
+
+// besides removes what modules keep of a record.
+func (x *eraser) besides(ctx context.Context, w *writer, id ID) error {
+	if !x.whole {
+		return nil
+	}
+	for _, p := range x.core.Erasures.sources {
+		n, err := p.Erase(SystemIn(ctx), w.name, id)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			x.others[p.Name] += n
+		}
+	}
+	return nil
+}
+
 // clear takes out of a record what is of the person.
 func (x *eraser) clear(r *rec, custom *fieldSet) {
 	for _, f := range r.o.fields {
-		if !x.erases(r.o, f) {
+		if !x.erases(f) {
 			continue
 		}
 		if f.clear(r); f.required && !f.null {
@@ -365,10 +398,11 @@ func (x *eraser) saidOf(w *writer, e *eventRow, names *fieldNames) map[string]bo
 		}
 		f := w.byName[c.Field]
 		own := w.custom.byID(names.custom(c.Field, e.recorded))
-		if f != nil && !x.erases(w.object, f) || own != nil && !own.Personal {
+		if f != nil && !x.erases(f) || own != nil && !own.Personal {
 			continue
 		}
 		gone[c.Field] = true // also what has no field by now
+		x.said(c, w.object, f, own)
 	}
 	return gone
 }

@@ -40,7 +40,12 @@ type Explanation struct {
 	ID     ID // zero: of the kind at large
 
 	// By is the verb that decides: what is asked, or read, which it takes first.
-	By    Verb
+	By Verb
+	// Parent and ParentID are the record it belongs to, whose rights decide, by the
+	// verb that takes: to read, or to update. Empty: it goes by rights of its own.
+	Parent   string
+	ParentID ID
+
 	Cause Cause
 	Level Level // of the grant, or of the policy
 
@@ -66,7 +71,12 @@ func (e Explanation) String() string {
 		what = fmt.Sprintf("%s %s", e.Object, e.ID)
 	}
 	why := e.why()
-	if e.By != e.Verb {
+	switch {
+	case e.Parent != "" && e.ParentID.IsZero():
+		why = fmt.Sprintf("it takes the right to %s the %s it belongs to, and %s", e.By, e.Parent, why)
+	case e.Parent != "":
+		why = fmt.Sprintf("it takes the right to %s %s %s, to which it belongs, and %s", e.By, e.Parent, e.ParentID, why)
+	case e.By != e.Verb:
 		why = fmt.Sprintf("it takes the right to %s, and %s", e.By, why)
 	}
 	return fmt.Sprintf("%s %s %s %s: %s.", who, may, e.Verb, what, why)
@@ -159,8 +169,12 @@ func (c *Core) explain(ctx context.Context, memberKey string, verb Verb, object 
 // explanation may not read himself.
 func (o *object) whole(ctx context.Context, tenant string, id ID) (*rec, error) {
 	found := o.newRec()
+	columns := []int{o.byName["id"].col, o.byName["owner_id"].col}
+	if o.parent != nil {
+		columns = append(columns, o.parent.col)
+	}
 	return found, o.core.session(ctx).Read(ctx, tenant, &storage.Query{
-		Table: o.table, Columns: []int{o.byName["id"].col, o.byName["owner_id"].col}, Limit: 1, Where: byID(id),
+		Table: o.table, Columns: columns, Limit: 1, Where: byID(id),
 	}, func() storage.Row { return found })
 }
 
@@ -176,6 +190,9 @@ func (x *explainer) explain(ctx context.Context, e *Explanation) error {
 	a := x.access
 	if done := x.simply(e); done {
 		return nil
+	}
+	if up, err := x.up(ctx, e); up || err != nil {
+		return err
 	}
 	p, err := a.permit(e.By)
 	if err != nil {
@@ -197,6 +214,39 @@ func (x *explainer) explain(ctx context.Context, e *Explanation) error {
 		return x.share(ctx, e)
 	}
 	return nil
+}
+
+// up finds out what decides over the record that this one belongs to, and reports
+// whether that is what decides.
+func (x *explainer) up(ctx context.Context, e *Explanation) (bool, error) {
+	a := x.access
+	if a.parent == nil {
+		return false, nil
+	}
+	above := &explainer{explained: x.explained, access: a.parent}
+	switch {
+	case x.record != nil:
+		id := a.parentOf(x.record)
+		if id == nil {
+			return false, nil
+		}
+		var err error
+		if above.record, err = a.parent.o.whole(ctx, a.tenant, ID(*id)); err != nil {
+			return false, err
+		}
+	case a.o.free():
+		if p, err := a.permit(e.By); err != nil || p.level != LevelNone || !p.up {
+			return false, err
+		}
+	}
+	if e.By == VerbShare {
+		return false, nil
+	}
+	e.By, e.Parent, e.ParentID = e.By.above(), a.parent.o.name, ID{}
+	if above.record != nil {
+		e.ParentID = above.record.meta().ID
+	}
+	return true, above.explain(ctx, e)
 }
 
 // simply answers where no grant does.
@@ -260,7 +310,8 @@ func (x *explainer) share(ctx context.Context, e *Explanation) error {
 	}, func() storage.Row { return v })
 	if id, found := v[col].(uuid.UUID); err == nil && found {
 		*e = Explanation{
-			Allowed: true, Member: e.Member, Verb: e.Verb, Object: e.Object, ID: e.ID, By: e.By, Cause: CauseShare, ShareID: ID(id),
+			Allowed: true, Member: e.Member, Verb: e.Verb, Object: e.Object, ID: e.ID, By: e.By,
+			Parent: e.Parent, ParentID: e.ParentID, Cause: CauseShare, ShareID: ID(id),
 		}
 	}
 	return err

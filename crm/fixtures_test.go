@@ -43,6 +43,22 @@ type deal struct {
 	Notes     map[string]any `crm:"json"                                        json:"notes,omitempty"`
 }
 
+// remark belongs to a deal, reply to a remark or to nothing.
+type remark struct {
+	crm.Record
+
+	DealID crm.ID `crm:"required,ref=deal,parent" json:"deal_id"`
+	Text   string `crm:"required,max=200,search"  json:"text"`
+	Mood   string `crm:"max=20"                   json:"mood,omitempty"`
+}
+
+type reply struct {
+	crm.Record
+
+	RemarkID crm.ID `crm:"ref=remark,parent,as=replies" json:"remark_id,omitzero"`
+	Text     string `crm:"required,max=200"             json:"text"`
+}
+
 // Validate is the deal's own rule.
 func (d *deal) Validate() error {
 	if d.Stage == "won" && d.Amount.IsZero() {
@@ -60,6 +76,8 @@ type shop struct {
 
 	companies *crm.Kind[company]
 	deals     *crm.Kind[deal]
+	remarks   *crm.Kind[remark]
+	replies   *crm.Kind[reply]
 }
 
 func (s *shop) define(c *crm.Core) (err error) {
@@ -78,6 +96,13 @@ func (s *shop) define(c *crm.Core) (err error) {
 			return nil
 		},
 	})
+	if err != nil {
+		return err
+	}
+	if s.remarks, err = crm.Define(c, crm.Object[remark]{Name: "remark"}); err != nil {
+		return err
+	}
+	s.replies, err = crm.Define(c, crm.Object[reply]{Name: "reply", Plural: "replies"})
 	return err
 }
 

@@ -24,6 +24,7 @@ type object struct {
 	recordAt     uintptr          // where Record lies in the struct
 
 	searched   []*field             // found by
+	parent     *field               // that leads to the record whose rights are its own, or nil
 	references []*field             // that lead from here to other records
 	relations  map[string]*relation // that lead here, by name
 
@@ -226,5 +227,5 @@ func (c *Core) resolve() error {
 			f.target.relations[name] = &relation{name, o, f}
 		}
 	}
-	return nil
+	return c.resolveParents()
 }

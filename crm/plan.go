@@ -168,6 +168,9 @@ func (p planner) field(sf reflect.StructField, at uintptr, kernel bool) error {
 	if err := f.check(p.o); err != nil {
 		return err
 	}
+	if f.parent {
+		p.o.parent = f
+	}
 	p.o.fields = append(p.o.fields, f)
 	p.o.byName[name] = f
 	p.add(name, kind, f.null, c)
@@ -214,8 +217,10 @@ func (f *field) check(o *object) error {
 		return errors.New("identity is for text that is personal")
 	case f.personal && f.required && f.typ == TypeID:
 		return errors.New("a reference that is required is not personal: it could not be erased")
-	case f.as != "" && f.ref == "":
-		return errors.New("as= is for references")
+	case (f.as != "" || f.parent) && f.ref == "":
+		return errors.New("as= and parent are for references")
+	case f.parent && o.parent != nil:
+		return fmt.Errorf("a record belongs to one other at most, and %s is its parent", o.parent.name)
 	case (f.unique || f.sort) && (f.typ == TypeTags || f.typ == TypeJSON):
 		return fmt.Errorf("%s is neither unique nor sorted", f.typ)
 	}

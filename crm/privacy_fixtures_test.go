@@ -30,13 +30,21 @@ type patient struct {
 	Level  string   `crm:"max=10"                                      json:"level,omitempty"`
 }
 
-// remark is something written down about somebody.
-type remark struct {
+// finding is something written down about somebody.
+type finding struct {
 	crm.Record
 
-	PersonID crm.ID `crm:"required,ref=person"          json:"person_id"`
+	PersonID crm.ID `crm:"required,ref=person,parent"   json:"person_id"`
 	Title    string `crm:"required,max=100"             json:"title"`
 	Body     string `crm:"required,max=1000,personal"   json:"body"`
+}
+
+// answer is a part of a finding.
+type answer struct {
+	crm.Record
+
+	RemarkID crm.ID `crm:"required,ref=remark,parent,as=replies" json:"remark_id"`
+	From     string `crm:"max=100,personal,identity"  json:"from,omitempty"`
 }
 
 // bill is what somebody owes: nothing of it is personal.
@@ -47,7 +55,7 @@ type bill struct {
 	Amount   crm.Money `json:"amount"`
 }
 
-// practiceLine is the SQL of the three kinds.
+// practiceLine is the SQL of the kinds.
 func practiceLine() storage.Line {
 	kernel := map[string]string{
 		"sqlite": `tenant TEXT NOT NULL, id BLOB NOT NULL, version INTEGER NOT NULL, owner_id BLOB, created INTEGER NOT NULL,
@@ -59,12 +67,14 @@ func practiceLine() storage.Line {
 		"sqlite": {
 			`person (%sname TEXT NOT NULL, name_fold TEXT, name_sort BLOB, email TEXT, phone TEXT, sex TEXT NOT NULL, born TEXT, habits TEXT, level TEXT, PRIMARY KEY (tenant, id));`,
 			`remark (%sperson_id BLOB NOT NULL, title TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (tenant, id));`,
+			`reply (%sremark_id BLOB NOT NULL, "from" TEXT, PRIMARY KEY (tenant, id));`,
 			`bill (%sperson_id BLOB, amount INTEGER, amount_currency TEXT, PRIMARY KEY (tenant, id));`,
 		},
 		"postgres": {
 			`person (%sname text COLLATE "C" NOT NULL, name_fold text COLLATE "C", name_sort bytea, email text COLLATE "C", phone text COLLATE "C",
 				sex text COLLATE "C" NOT NULL, born date, habits jsonb, level text COLLATE "C", PRIMARY KEY (tenant, id));`,
 			`remark (%sperson_id uuid NOT NULL, title text COLLATE "C" NOT NULL, body text COLLATE "C" NOT NULL, PRIMARY KEY (tenant, id));`,
+			`reply (%sremark_id uuid NOT NULL, "from" text COLLATE "C", PRIMARY KEY (tenant, id));`,
 			`bill (%sperson_id uuid, amount bigint, amount_currency text COLLATE "C", PRIMARY KEY (tenant, id));`,
 		},
 	}
@@ -84,13 +94,14 @@ func practiceLine() storage.Line {
 	return storage.Line{Name: "practice", Needs: map[string]int{"crm": 1}, Files: files}
 }
 
-// practice is a core with the three kinds, in either engine.
+// practice is a core with these kinds, in either engine.
 type practice struct {
 	*crmtest.Core
 
 	engine  enginetest.Engine
 	people  *crm.Kind[patient]
-	remarks *crm.Kind[remark]
+	remarks *crm.Kind[finding]
+	replies *crm.Kind[answer]
 	bills   *crm.Kind[bill]
 	files   map[crm.ID][]string // what a module keeps besides
 }
@@ -100,10 +111,11 @@ func newPractice(tb testing.TB, e enginetest.Engine, cfg crm.Config) *practice {
 	p := &practice{engine: e, files: map[crm.ID][]string{}}
 	p.Core = crmtest.On(tb, e.Store, cfg, func(c *crm.Core) error {
 		c.AddLine(practiceLine())
-		var errs [4]error
+		var errs [5]error
 		p.people, errs[0] = crm.Define(c, crm.Object[patient]{Name: "person", Plural: "people"})
-		p.remarks, errs[1] = crm.Define(c, crm.Object[remark]{Name: "remark"})
+		p.remarks, errs[1] = crm.Define(c, crm.Object[finding]{Name: "remark"})
 		p.bills, errs[2] = crm.Define(c, crm.Object[bill]{Name: "bill"})
+		p.replies, errs[4] = crm.Define(c, crm.Object[answer]{Name: "reply", Plural: "replies"})
 		errs[3] = c.AddPersonalData(crm.PersonalData{
 			Name: "files",
 			Export: func(_ context.Context, _ string, id crm.ID, yield func(any) error) error {

@@ -2,6 +2,7 @@ package crm
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -25,15 +26,21 @@ type access struct {
 	denied string  // why the actor may nothing at all
 	of     func(o *object, verb Verb) (permit, error)
 	read   permit
+	parent *access // to the records that those of the object go by, or nil
 }
 
 // permit is how far one verb reaches.
 type permit struct {
 	level Level
+	// up says that there may be records it reaches by what they hang on.
+	up bool
 	// closed are the fields the actor does not read, and for another verb than read
 	// those he does not write.
 	closed map[string]bool
 }
+
+// none reports whether a verb reaches nothing at all.
+func (p permit) none() bool { return p.level == LevelNone && !p.up }
 
 // access finds out what the actor of a scope may do with the records of an object.
 func (c *Core) access(ctx context.Context, sc scope, o *object) (*access, error) {
@@ -52,10 +59,22 @@ func (c *Core) access(ctx context.Context, sc scope, o *object) (*access, error)
 	if a.all || a.denied != "" {
 		return a, nil
 	}
-	if a.read, err = a.of(o, VerbRead); err != nil {
-		return nil, err
+	return a, a.begin()
+}
+
+// begin finds out what the actor may read, of the object and of what its records hang
+// on.
+func (a *access) begin() (err error) {
+	if by := a.o.parent; by != nil {
+		up := *a
+		up.o, up.parent = by.target, nil
+		if err := up.begin(); err != nil {
+			return err
+		}
+		a.parent = &up
 	}
-	return a, nil
+	a.read, err = a.permitted(VerbRead)
+	return err
 }
 
 // decide says who answers for an actor: nobody, his roles or the host's policy.
@@ -139,24 +158,41 @@ func (r *rights) permit(m *seat, o *object, verb Verb) permit {
 }
 
 // merged is what several roles allow together: the widest level, and of a field only
-// what all of them take away that grant the verb at all.
+// what all of them take away that grant the verb at all. Where the verb is granted on
+// records of the kind and on those they hang on, what either takes away is.
 func merged(roles []held, o *object, verb Verb) (p permit) {
+	var own, up closing
 	for _, h := range roles {
-		level := h.role.level(o.name, verb)
-		switch closed := h.role.closed(o.name, verb); {
-		case level == LevelNone:
-			continue
-		case p.level == LevelNone:
-			p.closed = closed
-		default:
-			p.closed = both(p.closed, closed)
+		level, closed := h.role.level(o.name, verb), h.role.closed(o.name, verb)
+		if level != LevelNone && o.free() {
+			own.add(closed)
+			p.level = max(p.level, level)
 		}
-		p.level = max(p.level, level)
+		if o.parent != nil && h.role.lets(o.parent.target, verb.above()) {
+			up.add(closed)
+		}
+	}
+	if p.closed = own.names; len(up.names) > 0 {
+		p.closed = maps.Clone(up.names)
+		maps.Copy(p.closed, own.names)
 	}
 	if o.name == shareKind && slices.Contains([]Verb{VerbRead, VerbCreate, VerbUpdate, VerbDelete}, verb) {
 		p.level = max(p.level, LevelOwn) // the right to share is one on what is shared
 	}
 	return p
+}
+
+// closing are the fields that all of several roles take away.
+type closing struct {
+	names map[string]bool
+	any   bool
+}
+
+func (c *closing) add(names map[string]bool) {
+	if c.any {
+		names = both(c.names, names)
+	}
+	c.names, c.any = names, true
 }
 
 // level is how far a role's grants of a verb reach.
@@ -213,7 +249,7 @@ func (a *access) permit(verb Verb) (permit, error) {
 	case verb == VerbRead:
 		return a.read, nil
 	}
-	return a.of(a.o, verb)
+	return a.permitted(verb)
 }
 
 // may is nil if the actor may do the verb with any records at all.
@@ -228,10 +264,13 @@ func (a *access) grant(verb Verb) (permit, error) {
 	switch {
 	case err != nil:
 		return permit{}, err
-	case p.level != LevelNone:
+	case !p.none():
 		return p, nil
 	case a.denied != "":
 		return permit{}, forbidden("%s: somebody who may update every role has to make you one", a.denied)
+	case !a.o.free():
+		return permit{}, forbidden("you have no right to %s %s: it takes the right to %s the %s they belong to",
+			verb, a.o.plural, verb.above(), a.o.parent.target.name)
 	}
 	if a.o.core.cfg.Policy != nil {
 		return permit{}, forbidden("you have no right to %s %s: the host's policy does not grant it", verb, a.o.plural)
@@ -251,10 +290,13 @@ func (a *access) mayWrite(ctx context.Context, verb Verb, r *rec) error {
 			return err
 		}
 	}
+	if parent := a.parentOf(r); parent != nil {
+		return a.mayBelow(ctx, verb, *parent)
+	}
 	if a.covers(p.level, r) {
 		return nil
 	}
-	if verb == VerbUpdate && a.shared() {
+	if verb == VerbUpdate && p.level != LevelNone && a.shared() {
 		where := append(sharesOf(a.o.name, r.meta().ID), living(false), a.givenTo(ShareWrite))
 		n, err := count(ctx, a.o.core.session(ctx), a.tenant, a.o.core.Shares.o.table, where)
 		if err != nil || n > 0 {
@@ -346,22 +388,36 @@ func (a *access) givenTo(access ShareAccess) storage.Expr {
 
 // reading returns a condition with the read right in it, as a group of its own.
 func (a *access) reading(where storage.And) storage.Expr {
+	can := a.seen()
+	if can == nil {
+		return where
+	}
+	return append(slices.Clone(where), can)
+}
+
+// seen is the condition that the actor may read a record; nil: any.
+func (a *access) seen() storage.Expr {
 	p, _ := a.permit(VerbRead) // never an error
 	if p.level == LevelAll {
-		return where
+		return a.belowOr(nil, (*access).seen)
 	}
 	can := a.reached(p.level)
 	if p.level != LevelNone && a.shared() {
-		can = storage.Or{can, storage.Exists{
-			Rel: storage.Rel{Table: a.o.core.Shares.o.table, Column: "record_id", Key: "id"},
-			Where: storage.And{
-				storage.Is{Field: storage.F("object"), Op: storage.Eq, Value: a.o.name},
-				living(false),
-				a.givenTo(ShareRead),
-			},
-		}}
+		can = storage.Or{can, a.sharedTo(ShareRead)}
 	}
-	return append(slices.Clone(where), can)
+	return a.belowOr(can, (*access).seen)
+}
+
+// sharedTo is the condition that a share of the record with the actor gives access.
+func (a *access) sharedTo(access ShareAccess) storage.Expr {
+	return storage.Exists{
+		Rel: storage.Rel{Table: a.o.core.Shares.o.table, Column: "record_id", Key: "id"},
+		Where: storage.And{
+			storage.Is{Field: storage.F("object"), Op: storage.Eq, Value: a.o.name},
+			living(false),
+			a.givenTo(access),
+		},
+	}
 }
 
 // exporting is reading for an export: of the records the actor may read those his
@@ -371,8 +427,8 @@ func (a *access) exporting(where storage.And) (storage.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.level != LevelAll {
-		where = append(slices.Clone(where), a.reached(p.level))
+	if can := a.writable(VerbExport, p); can != nil {
+		where = append(slices.Clone(where), can)
 	}
 	return a.reading(where), nil
 }
@@ -409,7 +465,7 @@ func (a *access) hides(name string) bool {
 	if !strings.HasPrefix(name, "custom.") {
 		name, _, _ = strings.Cut(name, ".")
 	}
-	return a.read.level == LevelNone || isClosed(a.read.closed, name)
+	return a.read.none() || isClosed(a.read.closed, name)
 }
 
 // hidesCustom reports whether there are single custom fields the actor may not read.
@@ -425,7 +481,7 @@ func (a *access) hidesCustom() bool {
 // mask removes what the actor may not read. Who made a record and may read none sees
 // of it what the kernel wrote.
 func (a *access) mask(r *rec) {
-	if a.all || a.read.level != LevelNone && len(a.read.closed) == 0 {
+	if a.all || !a.read.none() && len(a.read.closed) == 0 {
 		return
 	}
 	for _, f := range a.o.fields {
@@ -543,8 +599,13 @@ func (a *access) mayChange(_ context.Context, c *change) error {
 	if name := c.decidesRights(); name != "" {
 		return a.administers(name)
 	}
-	if a.o.rights {
+	if a.o.rights || a.parentOf(c.after) != nil {
 		return nil // their owners mean nothing
+	}
+	if a.parent != nil {
+		if err := a.mayStand(c); err != nil {
+			return err
+		}
 	}
 	return a.mayOwn(c)
 }

@@ -28,6 +28,15 @@ func (k AnyKindOf) Name() string { return k.o.name }
 // Decides reports whether records of the kind decide over rights.
 func (k AnyKindOf) Decides() bool { return k.o.rights }
 
+// Governing are the kinds whose rights decide over records of the kind.
+func (k AnyKindOf) Governing() []string {
+	names := []string{k.o.name}
+	for o := k.o; o.parent != nil; o = o.parent.target {
+		names = append(names, o.parent.target.name)
+	}
+	return names
+}
+
 // Fields are the names of the fields that can be taken away.
 func (k AnyKindOf) Fields() (names []string) {
 	for _, f := range k.o.fields {

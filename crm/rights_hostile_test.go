@@ -351,7 +351,11 @@ func TestEveryVerbTakesItsRight(t *testing.T) {
 		for _, k := range crm.KindsOf(s.Core.Core) {
 			id := m.make(t, k)
 			v := m.fill(t, k)
-			m.grant(t, append(crm.Allow(k.Name(), crm.LevelAll, crm.VerbRead), crm.Allow("company", crm.LevelNone)...))
+			var grants []crm.Grant
+			for _, name := range k.Governing() {
+				grants = append(grants, crm.Allow(name, crm.LevelAll, crm.VerbRead)...)
+			}
+			m.grant(t, append(grants, crm.Allow("company", crm.LevelNone)...))
 			ctx := as(t, "ada")
 			before, err := k.Get(m.sys, id)
 			require.NoError(t, err)

@@ -154,7 +154,7 @@ func (c *Core) checkShare(ctx context.Context, w *Write[Share]) error {
 	s := w.After
 	o := c.objects[s.Object]
 	switch {
-	case o == nil || o.rights || o.name == shareKind:
+	case o == nil || o.rights || o.name == shareKind || !o.free():
 		return Invalid("object", "there is no kind %q whose records are shared", s.Object)
 	case w.Before != nil && (s.Object != w.Before.Object || s.RecordID != w.Before.RecordID || s.MemberID != w.Before.MemberID || s.TeamID != w.Before.TeamID):
 		return Invalid("record_id", "a share stays with its record and with whom it is: make another one")
@@ -173,6 +173,9 @@ func (c *Core) checkShare(ctx context.Context, w *Write[Share]) error {
 	shared, err := target.load(ctx, s.RecordID, false)
 	if err != nil {
 		return err
+	}
+	if o.parent != nil && shared.Value(o.parent.col) != nil {
+		return Invalid("record_id", "it is seen by who may read the %s it belongs to: share that one", o.parent.target.name)
 	}
 	if err := target.access.mayWrite(ctx, VerbShare, shared); err != nil {
 		return err

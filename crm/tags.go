@@ -15,6 +15,7 @@ import (
 //	ref=customer the id of a record of this kind; the field's name ends in _id
 //	as=payments  the name under which the other kind sees these records; without
 //	             it the plural of this kind
+//	parent       with ref: the record belongs to that one, whose rights are its own
 //	tree         with ref to the own kind: the records form trees, without cycles
 //	guarded      changed only by the verbs of its module
 //	unique       no two living records have the same value
@@ -26,7 +27,7 @@ import (
 //	             of it stays when it is erased, see Core.ErasePerson
 //	json         kept as JSON, and not compared
 type tags struct {
-	required, tree, guarded, unique, fold, sort, search, personal, identity, json bool
+	required, tree, parent, guarded, unique, fold, sort, search, personal, identity, json bool
 
 	max  int
 	enum []string
@@ -42,7 +43,7 @@ func parseTags(f reflect.StructField) (tags, error) {
 		return t, nil
 	}
 	flags := map[string]*bool{
-		"required": &t.required, "tree": &t.tree, "guarded": &t.guarded, "unique": &t.unique, "fold": &t.fold,
+		"required": &t.required, "tree": &t.tree, "parent": &t.parent, "guarded": &t.guarded, "unique": &t.unique, "fold": &t.fold,
 		"sort": &t.sort, "search": &t.search, "personal": &t.personal, "identity": &t.identity, "json": &t.json,
 	}
 	for word := range strings.SplitSeq(text, ",") {

@@ -69,7 +69,7 @@ func refForm(object, source, key string) string {
 }
 
 func (ids identities) text(field, text string) {
-	if strings.TrimSpace(text) != "" {
+	if strings.TrimSpace(text) != "" && !strings.HasPrefix(text, erasedText) {
 		ids[identityForm(text)] = field
 	}
 }

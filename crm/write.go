@@ -444,6 +444,9 @@ func (w *writer) writeIn(ctx context.Context, changes []*change) error {
 	if err := w.verifyReferences(ctx, changes); err != nil {
 		return err
 	}
+	if err := w.verifyParents(ctx, changes); err != nil {
+		return err
+	}
 	if err := w.rightsWritten(ctx, changes); err != nil {
 		return err
 	}

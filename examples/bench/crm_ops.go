@@ -62,7 +62,7 @@ func crmOperations(w *crmWorld) []crmOperation {
 		{"crm list by team", 1, crmTeam}, {"crm count", 1, crmCount}, {"crm count by custom field", 1, crmNumbered},
 		{"crm search rare", 1, crmSearch(rareWord, namesakes)}, {"crm search common", 1, crmSearch(commonWord, pageSize)},
 		{"crm create", 1, crmCreate}, {"crm create with reference", 1, crmCreateReferring}, {"crm update", 1, crmUpdate},
-		{"crm upsert", 1, crmUpsert}, {"crm delete", 1, crmRemove}, {"crm bulk create", 1, crmCreateAll},
+		{"crm upsert", 1, crmUpsert}, {"crm delete", 1, crmRemove}, {"crm bulk create", 1, crmCreateAll(batch)},
 		{"crm deliver events", items, crmDeliver}, {"crm finish jobs", items, crmFinish}, {"crm run steps", steps * instances, crmMove},
 	}
 }
@@ -166,19 +166,21 @@ func crmRemove(ctx context.Context, w *crmWorld, n int) (func(crmSide, int) erro
 	return func(s crmSide, i int) error { return s.remove(ctx, tenant, list[i].ID) }, err
 }
 
-// crmCreateAll adds customers to a tenant who has no others, and whom it clears before.
-func crmCreateAll(ctx context.Context, w *crmWorld, n int) (func(crmSide, int) error, error) {
-	if err := w.clear(ctx, bulk); err != nil {
-		return nil, err
+// crmCreateAll adds so many customers at once to a tenant who has no others, and whom it clears before.
+func crmCreateAll(many int) func(ctx context.Context, w *crmWorld, n int) (func(crmSide, int) error, error) {
+	return func(ctx context.Context, w *crmWorld, n int) (func(crmSide, int) error, error) {
+		if err := w.clear(ctx, bulk); err != nil {
+			return nil, err
+		}
+		lists := make([][]buyer, n)
+		for i := range lists {
+			lists[i] = w.buyers(bulk, many)
+		}
+		return func(s crmSide, i int) error {
+			kept, err := s.createAll(ctx, bulk, lists[i])
+			return expect(len(kept), many, err)
+		}, nil
 	}
-	lists := make([][]buyer, n)
-	for i := range lists {
-		lists[i] = w.buyers(bulk, batch)
-	}
-	return func(s crmSide, i int) error {
-		kept, err := s.createAll(ctx, bulk, lists[i])
-		return expect(len(kept), batch, err)
-	}, nil
 }
 
 // agree returns err, or that the answer was not what it should be.

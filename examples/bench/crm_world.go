@@ -128,6 +128,9 @@ func (w *crmWorld) add(ctx context.Context, tenant string, n int) error {
 
 // clear removes a tenant's customers, with their history and what else they left.
 func (w *crmWorld) clear(ctx context.Context, tenant string) error {
+	if w.engine == "pocketbase" {
+		return clearPocketBase(ctx, w.db, tenant)
+	}
 	for _, table := range []string{"customer", "event", "outbox", "field_index", "event_log", "process_instance", "process_visit"} {
 		statement := "DELETE FROM crm_" + table + " WHERE tenant = ?" //nolint:gosec // from above
 		if w.engine == "postgres" {

@@ -14,6 +14,8 @@
 // each set of rows, which relies on all being of one kind, on a handler that never fails and on nobody else who works there.
 // What crm does for each row so that one failure undoes and delays that one alone is the difference.
 //
+// With -layer peers crm stands beside PocketBase as a library, on SQLite; see peer.go for what the two do not have alike.
+//
 //	go run ./bench                                       both databases, 100,000 rows
 //	go run ./bench -engine sqlite -run 'get|list' -rounds 51
 //	go run ./bench -layer crm -run 'crm create'
@@ -56,7 +58,7 @@ func main() {
 	flag.IntVar(&c.rows, "rows", 100_000, "customers, of ten tenants")
 	flag.IntVar(&c.rounds, "rounds", 15, "rounds of each operation, at least 15")
 	flag.StringVar(&c.engine, "engine", "all", "sqlite, postgres or all")
-	flag.StringVar(&c.layer, "layer", "all", "storage, crm or all")
+	flag.StringVar(&c.layer, "layer", "all", "storage, crm, peers or all (which is without the peers)")
 	dsn := flag.String("dsn", "", "a Postgres server to use, as superuser; databases are made there and dropped")
 	flag.BoolVar(&c.grow, "grow", false, "compare with 10,000 rows instead: ours is then the larger database, base the small one")
 	run := flag.String("run", ".", "operations to run, a regular `expression`")
@@ -100,11 +102,14 @@ func profiled(name string, fn func(ctx context.Context) error) error {
 
 // bench measures and prints.
 func (c config) bench(ctx context.Context) error {
-	if !slices.Contains([]string{"all", "storage", "crm"}, c.layer) {
-		return errors.New("a layer is storage or crm")
+	if !slices.Contains([]string{"all", "storage", "crm", "peers"}, c.layer) {
+		return errors.New("a layer is storage, crm or peers")
 	}
 	if c.rounds < 15 || c.rows < 10*tenants*pageSize {
 		return fmt.Errorf("it takes 15 rounds and %d rows at least", 10*tenants*pageSize)
+	}
+	if c.layer == "peers" {
+		return c.peerLayer(ctx, func(format string, args ...any) { fmt.Printf(format, args...) })
 	}
 	engines := []string{c.engine}
 	if c.engine == "all" {

@@ -20,7 +20,7 @@ import (
 
 // database is where two sides work. They share one pool, and so its connection with all that is cached there.
 type database struct {
-	engine string // "sqlite" or "postgres"
+	engine string // "sqlite", "postgres" or "pocketbase"
 	about  string
 	db     *sql.DB
 	store  storage.Store
@@ -126,7 +126,7 @@ func (d *database) vacuum(ctx context.Context) error {
 
 // settle has the database do now what it would else do in the middle of a measurement.
 func (d *database) settle(ctx context.Context) error {
-	if d.engine != "sqlite" {
+	if d.engine == "postgres" {
 		return nil
 	}
 	_, err := d.db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
