@@ -189,7 +189,7 @@ func (c *Core) beginErasure(ctx context.Context, o *object, id ID, reason string
 	if err != nil {
 		return Erasure{}, err
 	}
-	x.whole, x.always, x.texts = true, true, map[string]bool{}
+	x.whole, x.always, x.texts, x.reason = true, true, map[string]bool{}, reason
 	if before != nil {
 		err = x.page(ctx, w, []*rec{before})
 	} else {
@@ -197,9 +197,6 @@ func (c *Core) beginErasure(ctx context.Context, o *object, id ID, reason string
 	}
 	if err != nil {
 		return Erasure{}, err
-	}
-	if x.names(reason) { // by now they are known, and the error undoes it all
-		return Erasure{}, Invalid("reason", "names what is to be erased: say why without it")
 	}
 	if err := x.bury(ctx); err != nil {
 		return Erasure{}, err

@@ -199,6 +199,10 @@ func TestEraseDeleted(t *testing.T) {
 	inPractice(t, func(t *testing.T, p *practice) {
 		ctx := as(t, "dana")
 		ada := p.augusta(t, ctx)
+		for r, err := range p.replies.All(ctx) {
+			require.NoError(t, err)
+			require.NoError(t, p.replies.Delete(ctx, r.ID))
+		}
 		for r, err := range p.remarks.All(ctx, crm.Where("person_id == $1", ada.ID)) {
 			require.NoError(t, err)
 			require.NoError(t, p.remarks.Delete(ctx, r.ID))

@@ -34,8 +34,9 @@ type eraser struct {
 	whole   bool // the records are the person's own, or a part of it: their keys and what modules keep go too
 	always  bool // also a record with nothing to erase is noted to be erased
 
-	ids   identities
-	texts map[string]bool // words of the person's own values, if they are wanted
+	ids    identities
+	texts  map[string]bool // words of the person's own values, which the reason must not have
+	reason string
 
 	records, events, keys int64
 	others                map[string]int64
@@ -119,15 +120,16 @@ func (x *eraser) text(text string) {
 	}
 }
 
-// names reports whether a text has a value of the person in it.
-func (x *eraser) names(text string) bool {
-	folded := Fold(text)
-	for value := range x.texts {
-		if strings.Contains(folded, value) {
-			return true
+// unnamed refuses a reason that names the person. By then all values are known, and
+// the error undoes what was erased.
+func (x *eraser) unnamed() error {
+	folded := Fold(x.reason)
+	for word := range x.texts {
+		if strings.Contains(folded, word) {
+			return Invalid("reason", "names what is to be erased: say why without it")
 		}
 	}
-	return false
+	return nil
 }
 
 // bury keeps the keyed hashes of what the person was known by.
@@ -201,6 +203,9 @@ func (x *eraser) page(ctx context.Context, w *writer, recs []*rec) error {
 		x.know(r, w.custom)
 	}
 	touched, err := x.history(ctx, w, ids)
+	if err == nil {
+		err = x.unnamed()
+	}
 	if err != nil {
 		return err
 	}
@@ -226,6 +231,9 @@ func (x *eraser) page(ctx context.Context, w *writer, recs []*rec) error {
 // purged erases the history of a record that is gone.
 func (x *eraser) purged(ctx context.Context, w *writer, id ID) error {
 	touched, err := x.history(ctx, w, []any{uuid.UUID(id)})
+	if err == nil {
+		err = x.unnamed()
+	}
 	if err == nil {
 		err = x.besides(ctx, w, id)
 	}

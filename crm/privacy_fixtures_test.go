@@ -143,9 +143,9 @@ func inPractice(t *testing.T, fn func(t *testing.T, p *practice)) {
 	enginetest.Each(t, func(t *testing.T, e enginetest.Engine) { fn(t, newPractice(t, e, crm.Config{})) })
 }
 
-// dump returns all rows of all tables as text, by table. SQLite's index of words keeps
+// dump returns all rows of all tables as text, by table; with a tenant, only his. SQLite's index of words keeps
 // in its own pages what is gone from it until they are written anew: it is left out.
-func dump(tb testing.TB, e enginetest.Engine) map[string]string {
+func dump(tb testing.TB, e enginetest.Engine, tenant string) map[string]string {
 	tb.Helper()
 	query := "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'crm_%' AND name NOT LIKE 'crm_search_words%'"
 	if e.Name == "postgres" {
@@ -163,7 +163,11 @@ func dump(tb testing.TB, e enginetest.Engine) map[string]string {
 	require.NoError(tb, rows.Close())
 	all := map[string]string{}
 	for _, table := range tables {
-		rows, err := e.DB.QueryContext(tb.Context(), "SELECT * FROM "+table)
+		query := "SELECT * FROM " + table
+		if tenant != "" && !strings.Contains(table, "migration") {
+			query += " WHERE tenant = '" + tenant + "'"
+		}
+		rows, err := e.DB.QueryContext(tb.Context(), query)
 		require.NoError(tb, err)
 		columns, err := rows.Columns()
 		require.NoError(tb, err)
@@ -190,9 +194,15 @@ func dump(tb testing.TB, e enginetest.Engine) map[string]string {
 }
 
 // tablesWith are the tables that have a text, as it is or as the index of words has it.
-func tablesWith(tb testing.TB, e enginetest.Engine, texts ...string) (found []string) {
+func tablesWith(tb testing.TB, e enginetest.Engine, texts ...string) []string {
 	tb.Helper()
-	for table, rows := range dump(tb, e) {
+	return tablesOf(tb, e, "", texts...)
+}
+
+// tablesOf is tablesWith for one tenant.
+func tablesOf(tb testing.TB, e enginetest.Engine, tenant string, texts ...string) (found []string) {
+	tb.Helper()
+	for table, rows := range dump(tb, e, tenant) {
 		rows = strings.ToLower(rows)
 		for _, text := range texts {
 			text = strings.ToLower(text)

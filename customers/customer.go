@@ -21,8 +21,8 @@ type Customer struct {
 	Kind Kind `crm:"required,enum=person|organisation" json:"kind"`
 	// Name is a person's full name, or what an organisation is called.
 	Name  string `crm:"required,max=200,fold,sort,search,personal" json:"name"`
-	Email string `crm:"max=254,search,personal"                    json:"email,omitempty"`
-	Phone string `crm:"max=50,search,personal"                     json:"phone,omitempty"`
+	Email string `crm:"max=254,search,personal,identity"           json:"email,omitempty"`
+	Phone string `crm:"max=50,search,personal,identity"            json:"phone,omitempty"`
 	// Country is the code of ISO 3166-1, of two capital letters: DE.
 	Country string `crm:"max=2" json:"country,omitempty"`
 	// ParentID is the organisation that an organisation belongs to. The tree has no
