@@ -45,7 +45,7 @@ var rooms = map[string]room{
 		outside: []string{"github.com/stretchr/testify", "modernc.org/sqlite"},
 	},
 
-	"customers": {inside: []string{"crm", "storage"}},
+	"customers": {inside: []string{"crm", "storage"}, outside: []string{"golang.org/x/text"}},
 	"sales":     {inside: []string{"crm", "customers", "storage"}},
 
 	"storage":             {outside: []string{"github.com/google/uuid"}},
@@ -58,12 +58,15 @@ var rooms = map[string]room{
 		inside:  []string{"storage", "crm/internal/cron", "crm/internal/filter", "crm/internal/tokens"},
 		outside: []string{"github.com/google/uuid", "golang.org/x/text"},
 	},
-	"crm/internal/cron":   {},
-	"crm/internal/filter": {inside: []string{"storage"}, outside: []string{"github.com/google/uuid", "github.com/expr-lang/expr"}},
-	"crm/internal/tokens": {},
-	"crm/pinyin":          {outside: []string{"github.com/mozillazg/go-pinyin"}},
-	"crm/crmtest":         {inside: []string{"crm", "storage", "storage/sqlite"}, outside: []string{"github.com/stretchr/testify", "modernc.org/sqlite"}},
-	"crm/smtp":            {inside: []string{"crm"}},
+	"crm/internal/cron":    {},
+	"crm/internal/filter":  {inside: []string{"storage"}, outside: []string{"github.com/google/uuid", "github.com/expr-lang/expr"}},
+	"crm/internal/tokens":  {},
+	"crm/phone":            {inside: []string{"crm"}, outside: []string{"github.com/nyaruka/phonenumbers"}},
+	"crm/pinyin":           {outside: []string{"github.com/mozillazg/go-pinyin"}},
+	"crm/crmtest":          {inside: []string{"crm", "storage", "storage/sqlite"}, outside: []string{"github.com/stretchr/testify", "modernc.org/sqlite"}},
+	"crm/smtp":             {inside: []string{"crm"}},
+	"crm/transfer":         {inside: []string{"crm", "crm/transfer/heading"}, outside: []string{"golang.org/x/text"}},
+	"crm/transfer/heading": {outside: []string{"golang.org/x/text"}},
 
 	"analytics": {inside: []string{"crm", "storage"}},
 

@@ -59,6 +59,23 @@ func ParseAddress(kind AddressKind, value string) (Address, error) {
 	return Address{kind, normal}, nil
 }
 
+// ParseAddress is the function [ParseAddress], but for phone numbers when
+// [Config.Phones] is set: these are brought to E.164, those without a country's code
+// by the numbering plan of region, a code of ISO 3166-1.
+func (c *Core) ParseAddress(kind AddressKind, value, region string) (Address, error) {
+	if kind != AddressPhone || c.cfg.Phones == nil {
+		return ParseAddress(kind, value)
+	}
+	if len(value) > maxAddressText {
+		return Address{}, Invalid(string(kind), "is too long: an address has at most 1000 bytes")
+	}
+	number, err := c.cfg.Phones(value, region)
+	if err != nil {
+		return Address{}, err
+	}
+	return ParseAddress(kind, number)
+}
+
 // normalAddress returns the normal form of a value, or what is wrong with it.
 func normalAddress(kind AddressKind, value string) (normal, msg string) {
 	switch {

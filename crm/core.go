@@ -42,6 +42,11 @@ type Config struct {
 	// same text; after it was changed, [Core.Reindex] makes it hold for the records
 	// there are. Nil is none.
 	Readings func(text string) []string
+	// Phones brings a phone number to the one form in which it is kept, E.164, as
+	// crm/phone does. The region is that of numbers without a country's code, by
+	// ISO 3166-1, or empty. Its error, an [Invalid] one, says what is wrong with the
+	// number. Nil is the form of [ParseAddress], which knows no numbering plans.
+	Phones func(number, region string) (string, error)
 }
 
 func (c Config) withDefaults() Config {
@@ -88,6 +93,8 @@ type Core struct {
 	Jobs *Jobs
 	// Erasures are the proofs that persons were erased.
 	Erasures *Erasures
+	// Retentions are rules of how long records are kept.
+	Retentions *Retentions
 	// Processes are steps that records go through, Instances those that run.
 	Processes *Processes
 	Instances *Instances

@@ -52,7 +52,9 @@ type Erasures struct {
 	sources []PersonalData
 }
 
-// PersonalData is what a module keeps about persons besides records: files, ledgers.
+// PersonalData is what a module keeps about persons besides fields marked personal:
+// files, ledgers, records that follow from others. Hooks are not called for an erasure,
+// which nothing may refuse; this is.
 type PersonalData struct {
 	Name string // "files"
 	// Export calls yield with all there is of a record, each as it is to be in JSON.
@@ -108,6 +110,9 @@ func (c *Core) definePrivacy() error {
 		return err
 	}
 	c.Erasures = &Erasures{Collection: k.Collection, kind: k}
+	if err := c.defineRetentions(); err != nil {
+		return err
+	}
 	return HandleJob(c.Jobs, eraseJob, func(ctx context.Context, _ Job, id ID) error {
 		e, err := c.Erasures.Get(ctx, id)
 		if err != nil || e.State == ErasureDone {
@@ -141,7 +146,7 @@ func (c *Core) definePrivacy() error {
 // what subscribers told other systems. So are texts in fields that are not marked
 // personal. See docs/privacy.md.
 func (c *Core) ErasePerson(ctx context.Context, object string, id ID, reason string) (Erasure, error) {
-	e, err := c.erasePerson(ctx, object, id, reason)
+	e, err := c.erasePerson(ctx, object, id, reason, true)
 	return e, failed("erase", object, id, err)
 }
 
@@ -150,7 +155,8 @@ func (c *Collection[T]) ErasePerson(ctx context.Context, id ID, reason string) (
 	return c.o.core.ErasePerson(ctx, c.o.name, id, reason)
 }
 
-func (c *Core) erasePerson(ctx context.Context, object string, id ID, reason string) (Erasure, error) {
+// erasePerson erases; a reason that a person wrote is looked at, lest it names one.
+func (c *Core) erasePerson(ctx context.Context, object string, id ID, reason string, written bool) (Erasure, error) {
 	if err := c.ready(); err != nil {
 		return Erasure{}, err
 	}
@@ -163,7 +169,7 @@ func (c *Core) erasePerson(ctx context.Context, object string, id ID, reason str
 	}
 	var e Erasure
 	err := c.atomic(Because(ctx, reason), func(ctx context.Context) (err error) {
-		e, err = c.beginErasure(ctx, o, id, reason)
+		e, err = c.beginErasure(ctx, o, id, reason, written)
 		return err
 	})
 	if err != nil {
@@ -174,7 +180,7 @@ func (c *Core) erasePerson(ctx context.Context, object string, id ID, reason str
 
 // beginErasure erases the person's own record, with the note that the rest is to be
 // done.
-func (c *Core) beginErasure(ctx context.Context, o *object, id ID, reason string) (Erasure, error) {
+func (c *Core) beginErasure(ctx context.Context, o *object, id ID, reason string, written bool) (Erasure, error) {
 	w, err := o.writer(ctx, VerbDelete)
 	if err != nil {
 		return Erasure{}, err
@@ -189,7 +195,10 @@ func (c *Core) beginErasure(ctx context.Context, o *object, id ID, reason string
 	if err != nil {
 		return Erasure{}, err
 	}
-	x.whole, x.always, x.texts, x.reason = true, true, map[string]bool{}, reason
+	x.whole, x.always, x.reason = true, true, reason
+	if written {
+		x.texts = map[string]bool{}
+	}
 	if before != nil {
 		err = x.page(ctx, w, []*rec{before})
 	} else {

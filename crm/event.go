@@ -92,7 +92,7 @@ func (w *writer) event(c *change) *eventRow {
 	}
 	return &eventRow{
 		id: uuid.UUID(w.core.ids.next(w.now)), object: w.name, record: uuid.UUID(m.ID), version: version, name: w.name + "." + c.event,
-		happened: w.at, recorded: w.now, actor: w.sc.actor(), cause: w.sc.cause, changes: c.changes(),
+		happened: w.when(c), recorded: w.now, actor: w.sc.actor(), cause: w.sc.cause, changes: c.changes(),
 	}
 }
 

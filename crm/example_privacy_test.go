@@ -186,3 +186,27 @@ func ExampleCore_AddPersonalData() {
 	fmt.Println(proof.Others, len(photos))
 	// Output: map[photos:1] 0
 }
+
+func ExampleRetentions_Preview() {
+	h, sailors, ctx := openCrew()
+	must(sailors.Create(ctx, Sailor{Name: "Ishmael", Rank: "mate"}))
+	must(h.Retentions.Create(ctx, crm.Retention{
+		Name: "Who left the sea", Object: "sailor", Where: "rank != 'captain'", After: "3y", Action: crm.RetentionErase,
+	}))
+	h.Clock.Advance(4 * 366 * 24 * time.Hour)
+
+	would, err := h.Retentions.Preview(crm.System(ctx, "acme"))
+	fmt.Println(would[0].Rule, would[0].Matched, would[0].Done, err)
+	// Output: Who left the sea 1 0 <nil>
+}
+
+func ExampleRetentions_Apply() {
+	h, sailors, ctx := openCrew()
+	must(sailors.Create(ctx, Sailor{Name: "Ishmael"}))
+	must(h.Retentions.Create(ctx, crm.Retention{Name: "Crew", Object: "sailor", After: "3y", Action: crm.RetentionErase}))
+	h.Clock.Advance(4 * 366 * 24 * time.Hour)
+
+	done, err := h.Retentions.Apply(crm.System(ctx, "acme")) // as the job does each night
+	fmt.Println(done[0].Done, err)
+	// Output: 1 <nil>
+}

@@ -27,6 +27,7 @@ type listOptions struct {
 	limit   int
 	after   string
 	deleted bool
+	export  bool // those the actor has the right to export
 }
 
 func listOptionsOf(opts []ListOption) listOptions {
@@ -204,6 +205,9 @@ func (r *reader) where(ctx context.Context, opts listOptions) (storage.Expr, err
 			return nil, whereFault(err, i, len(opts.where))
 		}
 		all = append(all, x)
+	}
+	if opts.export {
+		return r.access.exporting(all)
 	}
 	return r.access.reading(all), nil
 }

@@ -40,6 +40,13 @@ func System(ctx context.Context, tenant string) context.Context {
 	return context.WithValue(ctx, scopeKey{}, scope{Actor: Actor{Tenant: tenant}, system: true})
 }
 
+// TenantOf returns the tenant a context's scope names; empty: it has none. It is for
+// modules whose hosts decide something by tenant.
+func TenantOf(ctx context.Context) string {
+	sc, _ := ctx.Value(scopeKey{}).(scope)
+	return sc.Tenant
+}
+
 // At returns a context in which what calls do happened at t: created, updated and
 // events say t, and when it was recorded is kept beside. It takes the right to
 // import, and t must not lie in the future. It is for bringing in what happened

@@ -80,9 +80,10 @@ func (ids identities) refs(object string, refs Refs) {
 	}
 }
 
-// identifies reports whether a field tells who somebody is.
+// identifies reports whether a field tells who somebody is. One that only a module writes
+// follows another.
 func (f *field) identifies() bool {
-	return f.personal && f.typ == TypeText && (f.identity || f.unique)
+	return f.personal && f.typ == TypeText && (f.identity || f.unique && !f.guarded)
 }
 
 // identifies reports whether a field of the tenant's own does.

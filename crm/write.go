@@ -21,6 +21,8 @@ type change struct {
 	after  *rec   // nil when it is purged
 	forced bool   // an event even if no field changed
 	cols   []int  // the columns in which after differs from before
+
+	happened time.Time // where that is its own, and not the call's
 }
 
 // writer is one call that writes records of one object: what was found out for it
@@ -329,6 +331,14 @@ func (w *writer) initial(ctx context.Context, c *change) error {
 	return nil
 }
 
+// when is when a change happened.
+func (w *writer) when(c *change) time.Time {
+	if !c.happened.IsZero() {
+		return c.happened
+	}
+	return w.at
+}
+
 // stamp sets what the kernel alone writes.
 func (w *writer) stamp(c *change) {
 	m := c.after.meta()
@@ -339,7 +349,8 @@ func (w *writer) stamp(c *change) {
 		if m.OwnerID.IsZero() {
 			m.OwnerID = w.access.owner()
 		}
-		m.Version, m.Created, m.Updated, m.Deleted = 1, w.at, w.at, time.Time{}
+		at := w.when(c)
+		m.Version, m.Created, m.Updated, m.Deleted = 1, at, at, time.Time{}
 		return
 	}
 	was := c.before.meta()
@@ -452,6 +463,9 @@ func (w *writer) writeIn(ctx context.Context, changes []*change) error {
 	}
 	if w.after != nil {
 		for i, c := range changes {
+			if c.event == eventErased { // nothing may refuse it
+				continue
+			}
 			if err := w.after(ctx, c); err != nil {
 				return at(i, len(changes), err)
 			}

@@ -11,7 +11,17 @@ import (
 )
 
 // Customers are a tenant's customers, and what belongs to them.
-type Customers struct{ crm.Collection[Customer] }
+type Customers struct {
+	crm.Collection[Customer]
+
+	// Identities are their further addresses, ContactPoints what is known of addresses.
+	Identities    *Identities
+	ContactPoints *ContactPoints
+
+	core   *crm.Core
+	kind   *crm.Kind[Customer]
+	policy func(tenant string) Policy
+}
 
 //go:embed migrations
 var migrations embed.FS
@@ -25,14 +35,30 @@ func New(core *crm.Core) (*Customers, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Customers{}
-	kind, err := crm.Define(core, crm.Object[Customer]{Name: "customer", BeforeWrite: c.check})
-	if err != nil {
-		return nil, err
+	c := &Customers{core: core}
+	for _, define := range []func(*crm.Core) error{c.defineCustomers, c.defineIdentities, c.defineContactPoints, c.definePrivacy} {
+		if err := define(core); err != nil {
+			return nil, err
+		}
 	}
-	c.Collection = kind.Collection
 	core.AddLine(storage.Line{Name: "customers", Files: files, Needs: map[string]int{"crm": 3}})
 	return c, nil
+}
+
+func (c *Customers) defineCustomers(core *crm.Core) error {
+	kind, err := crm.Define(core, crm.Object[Customer]{Name: "customer", BeforeWrite: c.prepare, AfterWrite: c.claimAddresses})
+	if err != nil {
+		return err
+	}
+	c.kind, c.Collection = kind, kind.Collection
+	return nil
+}
+
+// prepare brings a customer to the form in which he is kept.
+func (c *Customers) prepare(ctx context.Context, w *crm.Write[Customer]) error {
+	nameAfterParts(w)
+	c.keepAddresses(ctx, w)
+	return c.check(ctx, w)
 }
 
 // check holds that a customer stays what it is, so that a parent is an organisation
@@ -52,8 +78,8 @@ func (c *Customers) check(ctx context.Context, w *crm.Write[Customer]) error {
 	switch {
 	case errors.Is(err, crm.ErrNotFound): // the reference is refused once it is written
 		return nil
-	case err == nil && parent.Kind == Person:
-		return crm.Invalid("parent_id", "refers to a person, and what an organisation belongs to is an organisation")
+	case err == nil && parent.Kind != Organisation:
+		return crm.Invalid("parent_id", "refers to %s, and what an organisation belongs to is an organisation", parent.Kind.one())
 	}
 	return err
 }

@@ -33,3 +33,27 @@ CREATE TABLE {schema}.erasure (
 CREATE INDEX erasure_record ON {schema}.erasure (tenant, object, record_id);
 CREATE INDEX erasure_updated ON {schema}.erasure (tenant, updated, id) WHERE deleted IS NULL;
 CREATE INDEX erasure_owner ON {schema}.erasure (tenant, owner_id);
+
+CREATE TABLE {schema}.retention (
+	tenant text COLLATE "C" NOT NULL,
+	id uuid NOT NULL,
+	version bigint NOT NULL,
+	owner_id uuid,
+	created timestamptz NOT NULL,
+	updated timestamptz NOT NULL,
+	deleted timestamptz,
+	refs jsonb,
+	custom jsonb,
+	name text COLLATE "C" NOT NULL,
+	object text COLLATE "C" NOT NULL,
+	"where" text COLLATE "C",
+	since text COLLATE "C" NOT NULL,
+	"after" text COLLATE "C" NOT NULL,
+	action text COLLATE "C" NOT NULL,
+	off boolean NOT NULL,
+	uses jsonb,
+	PRIMARY KEY (tenant, id)
+);
+CREATE UNIQUE INDEX retention_name ON {schema}.retention (tenant, name) WHERE deleted IS NULL;
+CREATE INDEX retention_updated ON {schema}.retention (tenant, updated, id) WHERE deleted IS NULL;
+CREATE INDEX retention_owner ON {schema}.retention (tenant, owner_id);

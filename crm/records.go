@@ -1,0 +1,399 @@
+package crm
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// Records are the records of one kind, by the names of its fields: for what is to work
+// with any kind, as imports, exports and interfaces over a network do. They are the
+// same records as the kind's [Collection], and change in the same way: what may not be
+// read, written or kept there is so here too.
+type Records struct{ o *object }
+
+// Records returns the records of a kind.
+func (c *Core) Records(kind string) (*Records, error) {
+	if err := c.ready(); err != nil {
+		return nil, failed("records", "", ID{}, err)
+	}
+	o := c.objects[kind]
+	if o == nil {
+		return nil, failed("records", "", ID{}, Invalid("object", "there is no kind of record %q", clip(kind)))
+	}
+	return &Records{o}, nil
+}
+
+// Kinds returns the names of all kinds of records, as they were defined.
+func (c *Core) Kinds() ([]string, error) {
+	if err := c.ready(); err != nil {
+		return nil, failed("kinds", "", ID{}, err)
+	}
+	names := make([]string, len(c.order))
+	for i, o := range c.order {
+		names[i] = o.name
+	}
+	return names, nil
+}
+
+// Kind is the name of what they are.
+func (r *Records) Kind() string { return r.o.name }
+
+// Plural is what they are called together.
+func (r *Records) Plural() string { return r.o.plural }
+
+// FieldInfo describes a field of a kind of record.
+type FieldInfo struct {
+	// Name is how Values, expressions and errors call it: "amount", and "custom.tier" of
+	// one of the tenant's own.
+	Name string
+	Type Type
+	// Kernel says that it is one all records have: id, version, created …
+	Kernel   bool
+	Required bool
+	// Guarded says that it is changed by the verbs of its module alone.
+	Guarded bool
+	Unique  bool
+	// Personal says that it says something about a person.
+	Personal bool
+	// Search says that records are found by its words.
+	Search bool
+	// Max is how many characters it has at most; 0: no limit of its own.
+	Max int
+	// Choices are the texts it may be; none: any.
+	Choices []string
+	// Ref is the kind of record it refers to, or empty.
+	Ref string
+	// Tree says that the reference to its own kind makes trees.
+	Tree bool
+	// Scale is how many digits a decimal has after the point.
+	Scale int
+	// Labels are what people call it, by language, of one of the tenant's own.
+	Labels map[string]string
+	// Computed says that it is never given: a formula.
+	Computed bool
+}
+
+// Fields describes the fields that the actor may read, the tenant's own behind the
+// others.
+func (r *Records) Fields(ctx context.Context) ([]FieldInfo, error) {
+	rd, err := r.o.reader(ctx)
+	if err != nil {
+		return nil, failed("fields", r.o.name, ID{}, err)
+	}
+	own, err := r.o.core.fieldsOf(ctx, rd.sc.Tenant, r.o)
+	if err != nil {
+		return nil, failed("fields", r.o.name, ID{}, err)
+	}
+	var list []FieldInfo
+	for _, f := range r.o.fields {
+		if f.name == "custom" || rd.access.hides(f.name) {
+			continue
+		}
+		list = append(list, FieldInfo{
+			Name: f.name, Type: f.typ, Kernel: f.kernel, Required: f.required, Guarded: f.guarded, Unique: f.unique, Personal: f.personal,
+			Search: f.search, Max: f.max, Choices: append([]string(nil), f.enum...), Ref: f.ref, Tree: f.tree,
+		})
+	}
+	for _, f := range own.all() {
+		if !rd.access.hides(f.name) {
+			list = append(list, f.info())
+		}
+	}
+	return list, nil
+}
+
+// info describes a field of the tenant's own.
+func (f *customField) info() FieldInfo {
+	info := FieldInfo{
+		Name: f.name, Required: f.Required, Unique: f.Unique, Ref: f.target(), Scale: int(f.Scale), Max: f.length(),
+		Labels: f.Labels, Computed: f.Type == FieldFormula,
+	}
+	switch f.Type {
+	case FieldInt:
+		info.Type = TypeInt
+	case FieldDecimal:
+		info.Type = TypeDecimal
+	case FieldMoney:
+		info.Type = TypeMoney
+	case FieldBool, FieldFormula:
+		info.Type = TypeBool
+	case FieldDate:
+		info.Type = TypeDate
+	case FieldTime:
+		info.Type = TypeTime
+	case FieldMember, FieldReference:
+		info.Type = TypeID
+	case FieldMultiChoice:
+		info.Type = TypeTags
+	default:
+		info.Type = TypeText
+	}
+	for _, o := range f.Options {
+		if !o.Retired {
+			info.Choices = append(info.Choices, o.Key)
+		}
+	}
+	return info
+}
+
+// Create adds a record as [Collection.Create] does.
+func (r *Records) Create(ctx context.Context, v Values) (Values, error) {
+	kept, err := r.createAll(ctx, []Values{v})
+	if err != nil {
+		return nil, failed("create", r.o.name, ID{}, err)
+	}
+	return kept[0], nil
+}
+
+// CreateAll adds records as [Collection.CreateAll] does, all or none.
+func (r *Records) CreateAll(ctx context.Context, list []Values) ([]Values, error) {
+	kept, err := r.createAll(ctx, list)
+	return kept, failed("create", r.o.name, ID{}, err)
+}
+
+func (r *Records) createAll(ctx context.Context, list []Values) ([]Values, error) {
+	recs := make([]*rec, len(list))
+	for i, v := range list {
+		recs[i] = r.o.newRec()
+		if err := v.into(recs[i]); err != nil {
+			return nil, at(i, len(list), err)
+		}
+	}
+	if err := r.o.create(ctx, recs); err != nil {
+		return nil, err
+	}
+	return r.seen(ctx, recs...)
+}
+
+// seen are records as the actor sees them.
+func (r *Records) seen(ctx context.Context, recs ...*rec) ([]Values, error) {
+	sc, err := scopeOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a, err := r.o.core.access(ctx, sc, r.o)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Values, len(recs))
+	for i, rec := range recs {
+		list[i] = valuesOf(rec, a)
+	}
+	return list, nil
+}
+
+func (r *Records) one(ctx context.Context, found *rec, err error) (Values, error) {
+	if err != nil {
+		return nil, err
+	}
+	list, err := r.seen(ctx, found)
+	if err != nil {
+		return nil, err
+	}
+	return list[0], nil
+}
+
+// Get returns a record as [Collection.Get] does.
+func (r *Records) Get(ctx context.Context, id ID, opts ...ListOption) (Values, error) {
+	found, err := r.o.get(ctx, id, opts)
+	v, err := r.one(ctx, found, err)
+	return v, failed("get", r.o.name, id, err)
+}
+
+// Update changes a record as [Collection.Update] does: fn gets it as it is now, and
+// sets what it means to change; nil, or deleting the entry, makes a field absent.
+func (r *Records) Update(ctx context.Context, id ID, fn func(Values) error, opts ...WriteOption) (Values, error) {
+	kept, err := r.o.update(ctx, id, "", func(rec *rec) error {
+		list, err := r.seen(ctx, rec)
+		if err != nil {
+			return err
+		}
+		v, was := list[0], list[0].clone()
+		if err := fn(v); err != nil {
+			return err
+		}
+		return v.change(was, rec)
+	}, opts)
+	v, err := r.one(ctx, kept, err)
+	return v, failed("update", r.o.name, id, err)
+}
+
+// Upsert creates a record or updates the one that is the same, as [Collection.Upsert]
+// does.
+func (r *Records) Upsert(ctx context.Context, v Values, by ...string) (Values, Outcome, error) {
+	given := r.o.newRec()
+	err := v.into(given)
+	var kept *rec
+	var outcome Outcome
+	if err == nil {
+		kept, outcome, err = r.o.upsert(ctx, given, by)
+	}
+	got, err := r.one(ctx, kept, err)
+	if err != nil {
+		return nil, "", failed("upsert", r.o.name, ID{}, err)
+	}
+	return got, outcome, nil
+}
+
+// Delete deletes a record as [Collection.Delete] does.
+func (r *Records) Delete(ctx context.Context, id ID, opts ...WriteOption) error {
+	return failed("delete", r.o.name, id, r.o.remove(ctx, id, opts))
+}
+
+// Purge removes a record for good as [Collection.Purge] does.
+func (r *Records) Purge(ctx context.Context, id ID, opts ...WriteOption) error {
+	return failed("purge", r.o.name, id, r.o.purge(ctx, id, opts))
+}
+
+// List returns a page of records as [Collection.List] does.
+func (r *Records) List(ctx context.Context, opts ...ListOption) (Page[Values], error) {
+	p, err := r.list(ctx, listOptionsOf(opts))
+	return p, failed("list", r.o.name, ID{}, err)
+}
+
+func (r *Records) list(ctx context.Context, o listOptions) (Page[Values], error) {
+	l, err := r.o.list(ctx, o)
+	if err != nil {
+		return Page[Values]{}, err
+	}
+	items, err := r.seen(ctx, l.recs...)
+	if err != nil {
+		return Page[Values]{}, err
+	}
+	return Page[Values]{Items: items, Next: l.next}, nil
+}
+
+// All returns every record of a list as [Collection.All] does.
+func (r *Records) All(ctx context.Context, opts ...ListOption) iter.Seq2[Values, error] {
+	return func(yield func(Values, error) bool) {
+		o := listOptionsOf(opts)
+		if o.limit == 0 {
+			o.limit = MaxPage
+		}
+		for {
+			p, err := r.list(ctx, o)
+			if err != nil {
+				yield(nil, failed("list", r.o.name, ID{}, err))
+				return
+			}
+			for _, v := range p.Items {
+				if !yield(v, nil) {
+					return
+				}
+			}
+			if p.Next == "" {
+				return
+			}
+			o.after = p.Next
+		}
+	}
+}
+
+// Count returns how many records there are.
+func (r *Records) Count(ctx context.Context, opts ...ListOption) (int64, error) {
+	n, err := r.o.count(ctx, listOptionsOf(opts))
+	return n, failed("count", r.o.name, ID{}, err)
+}
+
+// History returns what happened to a record as [Collection.History] does.
+func (r *Records) History(ctx context.Context, id ID, opts ...ListOption) (Page[Event], error) {
+	p, err := r.o.history(ctx, id, listOptionsOf(opts))
+	if err != nil {
+		return Page[Event]{}, failed("history", r.o.name, id, err)
+	}
+	return p, nil
+}
+
+// Export returns every record of a list that the actor has the right to export, with
+// the fields he may read.
+func (r *Records) Export(ctx context.Context, opts ...ListOption) iter.Seq2[Values, error] {
+	return r.All(ctx, append(opts, func(o *listOptions) { o.export = true })...)
+}
+
+// Import adds records as [Records.CreateAll] does, but each for itself: of one that is
+// refused the error is at its place, and the others are kept. A record may say when it
+// was created, which its history then says too. It takes the right to import. The
+// error beside is about the whole: then none is kept.
+func (r *Records) Import(ctx context.Context, list []Values) ([]error, error) {
+	faults, err := r.o.importAll(ctx, list)
+	return faults, failed("import", r.o.name, ID{}, err)
+}
+
+func (o *object) importAll(ctx context.Context, list []Values) ([]error, error) {
+	faults := make([]error, len(list))
+	all := make([]int, len(list))
+	for i := range list {
+		all[i] = i
+	}
+	err := o.importSome(ctx, list, all, faults)
+	return faults, err
+}
+
+// importSome adds those of a list whose indexes are given. What the database refuses
+// names one record, so they are halved until it is alone.
+func (o *object) importSome(ctx context.Context, list []Values, some []int, faults []error) error {
+	if len(some) == 0 {
+		return nil
+	}
+	var sound []int
+	err := o.call(ctx, true, func(ctx context.Context) error {
+		w, err := o.writer(ctx, VerbCreate)
+		if err != nil {
+			return err
+		}
+		if err := w.access.may(VerbImport); err != nil {
+			return err
+		}
+		sound = sound[:0]
+		changes := make([]*change, 0, len(some))
+		for _, i := range some {
+			c, err := w.importing(ctx, list[i])
+			switch {
+			case err == nil:
+				sound, changes = append(sound, i), append(changes, c)
+			case ofRecord(err):
+				faults[i] = err
+			default:
+				return err
+			}
+		}
+		if len(changes) == 0 {
+			return nil
+		}
+		return w.write(ctx, changes)
+	})
+	switch {
+	case err == nil || !ofRecord(err) || len(sound) == 0:
+		return err
+	case len(sound) == 1:
+		faults[sound[0]] = err
+		return nil
+	}
+	sound = append([]int(nil), sound...)
+	half := len(sound) / 2
+	if err := o.importSome(ctx, list, sound[:half], faults); err != nil {
+		return err
+	}
+	return o.importSome(ctx, list, sound[half:], faults)
+}
+
+// importing is the change that one record is.
+func (w *writer) importing(ctx context.Context, v Values) (*change, error) {
+	r := w.newRec()
+	if err := v.into(r); err != nil {
+		return nil, err
+	}
+	c := &change{o: w.object, verb: VerbCreate, event: "created", after: r}
+	if made, ok := v["created"]; ok {
+		t, msg := normalTime(made)
+		if msg != "" {
+			return nil, Invalid("created", "%s", msg)
+		}
+		c.happened, _ = t.(time.Time)
+		if c.happened.After(w.now) {
+			return nil, Invalid("created", "lies in the future")
+		}
+	}
+	return c, w.prepare(ctx, c)
+}

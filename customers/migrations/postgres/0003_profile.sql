@@ -1,0 +1,12 @@
+ALTER TABLE {schema}.customer ADD COLUMN given_name text COLLATE "C";
+ALTER TABLE {schema}.customer ADD COLUMN family_name text COLLATE "C";
+ALTER TABLE {schema}.customer ADD COLUMN birthday date;
+ALTER TABLE {schema}.customer ADD COLUMN gender text COLLATE "C";
+ALTER TABLE {schema}.customer ADD COLUMN language text COLLATE "C";
+ALTER TABLE {schema}.customer ADD COLUMN zone text COLLATE "C";
+ALTER TABLE {schema}.customer ADD COLUMN region text COLLATE "C";
+ALTER TABLE {schema}.customer ADD COLUMN industry_scheme text COLLATE "C";
+ALTER TABLE {schema}.customer ADD COLUMN industry_code text COLLATE "C";
+ALTER TABLE {schema}.customer ADD COLUMN source text COLLATE "C";
+ALTER TABLE {schema}.customer ADD COLUMN first_campaign text COLLATE "C";
+ALTER TABLE {schema}.customer ADD COLUMN last_campaign text COLLATE "C";

@@ -1,0 +1,12 @@
+ALTER TABLE crm_customer ADD COLUMN given_name TEXT;
+ALTER TABLE crm_customer ADD COLUMN family_name TEXT;
+ALTER TABLE crm_customer ADD COLUMN birthday TEXT;
+ALTER TABLE crm_customer ADD COLUMN gender TEXT;
+ALTER TABLE crm_customer ADD COLUMN language TEXT;
+ALTER TABLE crm_customer ADD COLUMN zone TEXT;
+ALTER TABLE crm_customer ADD COLUMN region TEXT;
+ALTER TABLE crm_customer ADD COLUMN industry_scheme TEXT;
+ALTER TABLE crm_customer ADD COLUMN industry_code TEXT;
+ALTER TABLE crm_customer ADD COLUMN source TEXT;
+ALTER TABLE crm_customer ADD COLUMN first_campaign TEXT;
+ALTER TABLE crm_customer ADD COLUMN last_campaign TEXT;
