@@ -103,7 +103,7 @@ type FigureRow struct {
 	Values []any
 }
 
-// Aggregate computes figures over the records of a kind, as the actor may read them:
+// Aggregate computes figures over the records of a kind, or the rows of a ledger, as the actor may read them:
 // records he may not read do not count, and fields he may not read are ErrForbidden.
 // [Where] and [WithDeleted] say which records; no other option means anything here.
 //
@@ -117,7 +117,7 @@ func (c *Core) Aggregate(ctx context.Context, object string, f Figures, opts ...
 	if err := c.ready(); err != nil {
 		return FigureTable{}, failed("aggregate", object, ID{}, err)
 	}
-	o := c.objects[object]
+	o := c.kind(object)
 	if o == nil {
 		return FigureTable{}, failed("aggregate", "", ID{}, Invalid("object", "there is no kind of record %q", clip(object)))
 	}
@@ -136,6 +136,10 @@ func (o *object) aggregate(ctx context.Context, f Figures, opts listOptions) (Fi
 	if err != nil {
 		return FigureTable{}, err
 	}
+	return r.aggregate(ctx, f, opts)
+}
+
+func (r *reader) aggregate(ctx context.Context, f Figures, opts listOptions) (FigureTable, error) {
 	if len(opts.order) > 0 || opts.limit != 0 || opts.after != "" {
 		return FigureTable{}, Invalid("options", "figures take Where and WithDeleted: rows of groups are neither sorted nor cut")
 	}

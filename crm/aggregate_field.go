@@ -44,7 +44,7 @@ func (r *reader) figured(ctx context.Context, name string, deleted bool) (figure
 			return figured{}, *v.fail
 		}
 		ref = &storage.Ref{Column: f.name, Table: v.table}
-		if deleted || !v.a.everything() { // a living record refers to living ones
+		if deleted || r.ledger() || !v.a.everything() { // a living record refers to living ones
 			seen = storage.Exists{Rel: storage.Rel{Table: v.table, Column: "id", Key: f.name}, Where: v.Scope()}
 		}
 	}

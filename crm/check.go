@@ -87,6 +87,13 @@ func (ch *checker) tenantWhole() error {
 			return err
 		}
 	}
+	for _, o := range ch.core.ledgers {
+		for _, f := range o.references {
+			if err := ch.entries(o, f); err != nil {
+				return err
+			}
+		}
+	}
 	return ch.instancesWhole()
 }
 
@@ -95,6 +102,19 @@ func (ch *checker) reference(o *object, f *field) error {
 	n, err := count(ch.ctx, ch.s, ch.tenant, o.table, storage.And{
 		living(false), storage.Not{Expr: storage.Absent{Field: storage.F(f.name)}},
 		storage.Not{Expr: storage.Exists{Rel: storage.Rel{Table: f.target.table, Column: "id", Key: f.name}, Where: living(false)}},
+	})
+	if err == nil && n > 0 {
+		ch.addf(o, ID{}, "%s by %s to a %s that is gone", records(n, "refers", "refer"), f.name, f.target.name)
+	}
+	return err
+}
+
+// entries finds rows of a ledger that refer to a record that is not there at all: one
+// that was deleted may come back, and one that was purged takes them along.
+func (ch *checker) entries(o *object, f *field) error {
+	n, err := count(ch.ctx, ch.s, ch.tenant, o.table, storage.And{
+		storage.Not{Expr: storage.Absent{Field: storage.F(f.name)}},
+		storage.Not{Expr: storage.Exists{Rel: storage.Rel{Table: f.target.table, Column: "id", Key: f.name}, Where: storage.And{}}},
 	})
 	if err == nil && n > 0 {
 		ch.addf(o, ID{}, "%s by %s to a %s that is gone", records(n, "refers", "refer"), f.name, f.target.name)

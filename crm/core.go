@@ -5,6 +5,7 @@ import (
 	"embed"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -108,6 +109,7 @@ type Core struct {
 	mu      sync.Mutex // guards the registry until it is sealed
 	objects map[string]*object
 	order   []*object // as they were defined
+	ledgers []*object // the same
 	lines   []storage.Line
 	seeds   []func(context.Context) error
 	sealed  atomic.Bool
@@ -230,7 +232,7 @@ func (c *Core) AddLine(line storage.Line) {
 	c.lines = append(c.lines, line)
 }
 
-// Tables returns the tables of all kinds of records, as storage knows them: for
+// Tables returns the tables of all kinds of records and ledgers, as storage knows them: for
 // tools that look at the schema.
 func (c *Core) Tables() ([]*storage.Table, error) {
 	if err := c.ready(); err != nil {
@@ -242,7 +244,7 @@ func (c *Core) Tables() ([]*storage.Table, error) {
 		jobTable, scheduleTable, searchTable,
 		instanceTable, waitTable, visitTable,
 	}
-	for _, o := range c.order {
+	for _, o := range append(slices.Clone(c.order), c.ledgers...) {
 		tables = append(tables, o.table)
 	}
 	return tables, nil

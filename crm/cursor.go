@@ -72,13 +72,15 @@ func (l *listing) position(tn *tenant) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(texts) != len(l.terms)+1 {
+	if len(texts) != len(l.terms)+len(l.table.Key) {
 		return nil, errCursor
 	}
 	values := make([]any, len(texts))
 	for i, text := range texts {
-		kind := storage.ID
-		if i < len(l.terms) {
+		var kind storage.Kind
+		if k := i - len(l.terms); k >= 0 {
+			kind = l.specs[l.table.Index(l.table.Key[k])].Kind
+		} else {
 			if kind, err = storage.CheckField(l.table, l.terms[i].field); err != nil {
 				return nil, errCursor
 			}
@@ -104,14 +106,21 @@ func (l *listing) bound() []byte {
 		Deleted               bool
 	}{l.sc.Tenant, l.sc.actor(), l.object.name, nil, l.order, l.deleted}
 	for _, c := range l.listOptions.where {
-		p := part{Text: c.text}
-		for _, a := range c.args {
-			p.Args = append(p.Args, fmt.Sprintf("%T %v", a, a))
-		}
-		b.Where = append(b.Where, p)
+		b.Where = append(b.Where, part{c.text, c.printed()})
+	}
+	for _, c := range l.of {
+		b.Where = append(b.Where, part{fmt.Sprint(c.field, " ", c.not, " ", c.text), c.printed()})
 	}
 	sum := sha256.Sum256(canonical(b))
 	return sum[:]
+}
+
+// printed are the arguments of a condition, told apart by their types.
+func (c condition) printed() (args []string) {
+	for _, a := range c.args {
+		args = append(args, fmt.Sprintf("%T %v", a, a))
+	}
+	return args
 }
 
 // aead seals and opens with the tenant's secret. A secret of another length than it

@@ -59,6 +59,18 @@ type reply struct {
 	Text     string `crm:"required,max=200"             json:"text"`
 }
 
+// visit is a row of a ledger: what somebody of a company did.
+type visit struct {
+	CompanyID crm.ID         `crm:"required,ref=company,parent"    json:"company_id"`
+	At        time.Time      `json:"at"`
+	ID        crm.ID         `json:"id"`
+	Name      string         `crm:"required,max=64"                json:"name"`
+	Kind      string         `crm:"enum=web|shop,personal"         json:"kind,omitempty"`
+	DealID    crm.ID         `crm:"ref=deal,as=deal_visits"        json:"deal_id,omitzero"`
+	Spent     crm.Money      `json:"spent"`
+	Props     map[string]any `crm:"json"                           json:"props,omitempty"`
+}
+
 // Validate is the deal's own rule.
 func (d *deal) Validate() error {
 	if d.Stage == "won" && d.Amount.IsZero() {
@@ -78,6 +90,9 @@ type shop struct {
 	deals     *crm.Kind[deal]
 	remarks   *crm.Kind[remark]
 	replies   *crm.Kind[reply]
+	visits    *crm.Ledger[visit]
+
+	noted crm.ID // the company of which a reply called "a visit" is one
 }
 
 func (s *shop) define(c *crm.Core) (err error) {
@@ -102,8 +117,19 @@ func (s *shop) define(c *crm.Core) (err error) {
 	if s.remarks, err = crm.Define(c, crm.Object[remark]{Name: "remark"}); err != nil {
 		return err
 	}
-	s.replies, err = crm.Define(c, crm.Object[reply]{Name: "reply", Plural: "replies"})
+	if s.replies, err = crm.Define(c, crm.Object[reply]{Name: "reply", Plural: "replies", AfterWrite: s.note}); err != nil {
+		return err
+	}
+	s.visits, err = crm.DefineLedger[visit](c, crm.LedgerOf[visit]{Name: "visit", Key: []string{"company_id", "at", "id"}})
 	return err
+}
+
+// note writes a visit with a reply that is one, and fails with it where it is none.
+func (s *shop) note(ctx context.Context, w *crm.Write[reply]) error {
+	if w.After == nil || w.After.Text != "a visit" {
+		return nil
+	}
+	return s.visits.Append(ctx, visit{CompanyID: s.noted, At: s.Now(ctx), ID: w.After.ID, Name: "reply"})
 }
 
 // onBoth runs fn on a shop in either engine.

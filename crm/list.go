@@ -5,8 +5,6 @@ import (
 	"iter"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"github.com/embedcrm/embedcrm/crm/internal/filter"
 	"github.com/embedcrm/embedcrm/storage"
 )
@@ -28,6 +26,8 @@ type listOptions struct {
 	after   string
 	deleted bool
 	export  bool // those the actor has the right to export
+	actor   bool
+	of      []ofCondition
 }
 
 func listOptionsOf(opts []ListOption) listOptions {
@@ -144,7 +144,7 @@ type sortTerm struct {
 }
 
 func (o *object) list(ctx context.Context, opts listOptions) (*page, error) {
-	r, err := o.reader(ctx)
+	r, err := o.readerFor(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -163,6 +163,9 @@ func (o *object) list(ctx context.Context, opts listOptions) (*page, error) {
 		return nil, err
 	}
 	q := &storage.Query{Table: o.table, Columns: l.access.columns(), Where: where, Limit: l.limit + 1}
+	if o.ledger() { // a position takes the whole key; what is hidden is taken out later
+		q.Columns = o.read
+	}
 	for _, t := range l.terms {
 		q.Order = append(q.Order, storage.Order{Field: t.field, Desc: t.desc})
 		if t.col < 0 {
@@ -196,13 +199,24 @@ func (o *object) list(ctx context.Context, opts listOptions) (*page, error) {
 // rights.
 func (r *reader) where(ctx context.Context, opts listOptions) (storage.Expr, error) {
 	var all storage.And
-	if !opts.deleted {
+	switch {
+	case opts.deleted:
+	case !r.ledger():
 		all = append(all, living(false))
+	case !r.sc.trusted:
+		all = r.ofLiving()
 	}
 	for i, c := range opts.where {
 		x, err := r.compile(ctx, c)
 		if err != nil {
 			return nil, whereFault(err, i, len(opts.where))
+		}
+		all = append(all, x)
+	}
+	for _, c := range opts.of {
+		x, err := r.compileOf(ctx, c)
+		if err != nil {
+			return nil, err
 		}
 		all = append(all, x)
 	}
@@ -214,7 +228,7 @@ func (r *reader) where(ctx context.Context, opts listOptions) (storage.Expr, err
 
 // sort finds the columns a list is sorted by.
 func (l *listing) sort(ctx context.Context) error {
-	if len(l.order) == 0 {
+	if len(l.order) == 0 && !l.ledger() { // whose order is that of its key
 		l.order = []string{"-updated"}
 	}
 	if len(l.order) > storage.MaxOrder/2 {
@@ -307,7 +321,7 @@ func (l *listing) sortByCustom(ctx context.Context, name, custom string, desc bo
 
 // sortable refuses to sort more records than a list without an index may have.
 func (l *listing) sortable(ctx context.Context, where storage.Expr) error {
-	if len(l.terms) > 0 && l.terms[0].indexed {
+	if l.ledger() && l.byKey(where) || len(l.terms) > 0 && l.terms[0].indexed {
 		return nil
 	}
 	n, err := count(ctx, l.core.session(ctx), l.sc.Tenant, l.table, where)
@@ -340,6 +354,12 @@ func (l *listing) read(ctx context.Context, tn *tenant, q *storage.Query) (*page
 	for i, row := range rows {
 		p.recs[i] = row.rec
 	}
+	if l.ledger() {
+		for _, r := range p.recs {
+			l.access.mask(r)
+		}
+		return p, nil
+	}
 	return p, l.core.shown(ctx, l.sc, l.object, l.access, p.recs)
 }
 
@@ -370,11 +390,14 @@ func (l *listing) sortValues(r *listed) []any {
 		}
 		values = append(values, r.Value(t.col))
 	}
-	return append(values, uuid.UUID(r.meta().ID))
+	for _, name := range l.table.Key {
+		values = append(values, r.Value(l.table.Index(name)))
+	}
+	return values
 }
 
 func (o *object) count(ctx context.Context, opts listOptions) (int64, error) {
-	r, err := o.reader(ctx)
+	r, err := o.readerFor(ctx, opts)
 	if err != nil {
 		return 0, err
 	}

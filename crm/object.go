@@ -22,11 +22,13 @@ type object struct {
 	read         []int            // the columns that are read: those not derived
 	deep         []int            // the columns whose values a copy of the struct would share
 	recordAt     uintptr          // where Record lies in the struct
+	key          []string         // of a ledger, what tells its rows apart; nil: it has records
 
 	searched   []*field             // found by
 	parent     *field               // that leads to the record whose rights are its own, or nil
 	references []*field             // that lead from here to other records
 	relations  map[string]*relation // that lead here, by name
+	ledgers    map[string]*relation // the same of ledgers
 
 	make     func() (any, unsafe.Pointer)  // a new *T
 	assign   func(to, from unsafe.Pointer) // *to = *from
@@ -140,17 +142,9 @@ type Validator interface{ Validate() error }
 // Define makes a kind of record known to a core, before [Core.Migrate]. A struct
 // that cannot be kept is ErrInvalid, naming the field.
 func Define[T any](c *Core, def Object[T]) (*Kind[T], error) {
-	o := &object{
-		core: c, name: def.Name, plural: def.Plural,
-		byName: map[string]*field{}, relations: map[string]*relation{},
-		make: func() (any, unsafe.Pointer) { v := new(T); return v, unsafe.Pointer(v) }, //nolint:gosec // by column.get alone
-	}
-	o.assign = func(to, from unsafe.Pointer) { *(*T)(to) = *(*T)(from) }
-	if o.plural == "" {
-		o.plural = o.name + "s"
-	}
-	if err := plan(o, reflect.TypeFor[T]()); err != nil {
-		return nil, failed("define", def.Name, ID{}, fmt.Errorf("%w: %s", ErrInvalid, strings.TrimPrefix(err.Error(), "storage: ")))
+	o, err := planned[T](c, def.Name, def.Plural, nil)
+	if err != nil {
+		return nil, failed("define", def.Name, ID{}, err)
 	}
 	o.validate = func(v any) error {
 		if x, ok := v.(Validator); ok {
@@ -167,6 +161,26 @@ func Define[T any](c *Core, def Object[T]) (*Kind[T], error) {
 	k.o = o
 	return k, nil
 }
+
+// planned is the object of a struct.
+func planned[T any](c *Core, name, plural string, key []string) (*object, error) {
+	o := &object{
+		core: c, name: name, plural: plural, key: key,
+		byName: map[string]*field{}, relations: map[string]*relation{},
+		make: func() (any, unsafe.Pointer) { v := new(T); return v, unsafe.Pointer(v) }, //nolint:gosec // by column.get alone
+	}
+	o.assign = func(to, from unsafe.Pointer) { *(*T)(to) = *(*T)(from) }
+	if o.plural == "" {
+		o.plural = o.name + "s"
+	}
+	if err := plan(o, reflect.TypeFor[T]()); err != nil {
+		return nil, fmt.Errorf("%w: %s", ErrInvalid, strings.TrimPrefix(err.Error(), "storage: "))
+	}
+	return o, nil
+}
+
+// ledger reports whether rows of the object are no records.
+func (o *object) ledger() bool { return o.key != nil }
 
 func hook[T any](fn func(context.Context, *Write[T]) error) func(context.Context, *change) error {
 	if fn == nil {
@@ -190,8 +204,11 @@ func (c *Core) add(o *object) error {
 	switch {
 	case c.sealed.Load():
 		return Invalid("name", "kinds of records are defined before Migrate")
-	case c.objects[o.name] != nil:
+	case c.kind(o.name) != nil:
 		return Invalid("name", "the kind %q is defined already", o.name)
+	case o.ledger():
+		c.ledgers = append(c.ledgers, o)
+		return nil
 	}
 	c.objects[o.name] = o
 	c.order = append(c.order, o)
@@ -202,7 +219,7 @@ func (c *Core) add(o *object) error {
 // that is missing may be defined before it is called again.
 func (c *Core) resolve() error {
 	for _, o := range c.order {
-		o.references, o.relations = nil, map[string]*relation{}
+		o.references, o.relations, o.ledgers = nil, map[string]*relation{}, map[string]*relation{}
 	}
 	for _, o := range c.order {
 		for _, f := range o.fields {
@@ -227,5 +244,21 @@ func (c *Core) resolve() error {
 			f.target.relations[name] = &relation{name, o, f}
 		}
 	}
+	if err := c.resolveLedgers(); err != nil {
+		return err
+	}
 	return c.resolveParents()
+}
+
+// kind is the kind of record or ledger of a name, or nil.
+func (c *Core) kind(name string) *object {
+	if o := c.objects[name]; o != nil {
+		return o
+	}
+	for _, o := range c.ledgers {
+		if o.name == name {
+			return o
+		}
+	}
+	return nil
 }

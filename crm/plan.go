@@ -69,7 +69,8 @@ type planner struct {
 	o *object
 }
 
-// plan reads the struct T, which embeds Record, into o: fields, columns, table.
+// plan reads the struct T, which embeds Record unless it is a row of a ledger, into o:
+// fields, columns, table.
 func plan(o *object, t reflect.Type) error {
 	if t.Kind() != reflect.Struct {
 		return fmt.Errorf("%s is no struct", t)
@@ -79,8 +80,11 @@ func plan(o *object, t reflect.Type) error {
 	if err := p.fields(t, 0); err != nil {
 		return err
 	}
-	if o.recordAt == ^uintptr(0) {
+	switch embeds := o.recordAt != ^uintptr(0); {
+	case !embeds && !o.ledger():
 		return fmt.Errorf("%s does not embed crm.Record", t)
+	case embeds && o.ledger():
+		return fmt.Errorf("%s embeds crm.Record, and rows of a ledger are no records", t)
 	}
 	cols := make([]storage.Column, 0, len(o.columns))
 	for i := range o.columns {
@@ -101,6 +105,9 @@ func plan(o *object, t reflect.Type) error {
 		return fmt.Errorf("%s has %d fields marked search, and %d are allowed", t, len(o.searched), maxSearched)
 	}
 	o.table = &storage.Table{Name: o.name, Key: []string{"id"}, Version: "version", Columns: cols}
+	if o.ledger() {
+		o.table.Key, o.table.Version = o.key, ""
+	}
 	return o.table.Check()
 }
 
@@ -160,12 +167,13 @@ func (p planner) field(sf reflect.StructField, at uintptr, kernel bool) error {
 	case p.o.byName[name] != nil:
 		return fmt.Errorf("the name %q is taken", name)
 	}
+	tg.required = tg.required || slices.Contains(p.o.key, name)
 	f := &field{tags: tg, name: name, kernel: kernel, col: len(p.o.columns), foldCol: -1, sortCol: -1}
 	c, kind, err := accessor(f, sf.Type, at)
 	if err != nil {
 		return err
 	}
-	if err := f.check(p.o); err != nil {
+	if err := f.fits(p.o); err != nil {
 		return err
 	}
 	if f.parent {
@@ -203,10 +211,12 @@ func (p planner) add(name string, kind storage.Kind, null bool, c column) {
 	p.o.specs = append(p.o.specs, storage.Column{Name: name, Kind: kind, Null: null})
 }
 
-// check refuses tags that mean nothing for the field.
-func (f *field) check(o *object) error {
+// fits refuses tags that mean nothing for the field.
+func (f *field) fits(o *object) error {
 	text := f.typ == TypeText
 	switch {
+	case o.ledger() && (f.tree || f.guarded || f.unique || f.sort || f.search):
+		return errors.New("tree, guarded, unique, sort and search are for records, and rows of a ledger are none")
 	case (f.max > 0 || f.enum != nil || f.fold || f.search) && !text && !(f.search && f.typ == TypeTags):
 		return fmt.Errorf("max, enum, fold and search are for text, and it holds %s", f.typ)
 	case f.ref != "" && (f.typ != TypeID || !strings.HasSuffix(f.name, "_id")):

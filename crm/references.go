@@ -238,7 +238,11 @@ func (w *writer) beforeWrite(ctx context.Context, changes []*change) error {
 	}
 	for i, c := range changes {
 		if c.after == nil || c.event == "deleted" {
-			if err := w.unused(ctx, c); err != nil {
+			err := w.unused(ctx, c)
+			if err == nil && c.after == nil {
+				err = w.core.clearLedgers(ctx, w.sc.Tenant, w.object, c.before.meta().ID)
+			}
+			if err != nil {
 				return at(i, len(changes), err)
 			}
 			continue

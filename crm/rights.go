@@ -340,7 +340,7 @@ func (a *access) reached(level Level) storage.Expr {
 	switch {
 	case level == LevelAll:
 		return storage.And{}
-	case level == LevelNone || a.seat == nil:
+	case level == LevelNone || a.seat == nil || a.o.ledger(): // its rows are nobody's
 		return storage.Or{}
 	case a.o.name == teamKind:
 		teams := a.circle.direct
@@ -488,6 +488,9 @@ func (a *access) mask(r *rec) {
 		if f.name != "custom" && a.o.closable(f.name) == "" && a.hides(f.name) {
 			f.clear(r)
 		}
+	}
+	if a.o.ledger() {
+		return
 	}
 	m := r.meta()
 	for name := range m.Custom {

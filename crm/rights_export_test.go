@@ -214,3 +214,16 @@ func (k AnyKindOf) Exportable(ctx context.Context) (int64, error) {
 	}
 	return count(ctx, k.o.core.session(ctx), r.sc.Tenant, k.o.table, where)
 }
+
+// Relink gives the rows of ledgers to another record, and tells of each whether the
+// other had its like.
+func Relink(ctx context.Context, c *Core, object string, from, to ID, each func(ledger string, clashed bool)) error {
+	sc, err := scopeOf(ctx)
+	if err != nil {
+		return err
+	}
+	return c.relinkLedgers(ctx, sc.Tenant, c.objects[object], from, to, func(r relinked) error {
+		each(r.of.name, r.clashed)
+		return nil
+	})
+}

@@ -30,7 +30,7 @@ func (o *object) free() bool { return o.parent == nil || !o.parent.required }
 
 // resolveParents refuses kinds that belong to each other in a circle, or too deep.
 func (c *Core) resolveParents() error {
-	for _, o := range c.order {
+	for _, o := range append(slices.Clone(c.order), c.ledgers...) {
 		depth := 0
 		for up := o; up.parent != nil; up = up.parent.target {
 			switch to := up.parent.target; {

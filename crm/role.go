@@ -166,7 +166,7 @@ func (c *Core) checkRole(_ context.Context, w *Write[Role]) error {
 
 func (c *Core) grantFault(g Grant) string {
 	switch {
-	case g.Object != AnyKind && c.objects[g.Object] == nil:
+	case g.Object != AnyKind && c.kind(g.Object) == nil:
 		return fmt.Sprintf("there is no kind %q", g.Object)
 	case g.Verb != AnyVerb && !slices.Contains(verbs[:], g.Verb):
 		return fmt.Sprintf("there is no verb %q", g.Verb)
@@ -177,7 +177,7 @@ func (c *Core) grantFault(g Grant) string {
 }
 
 func (c *Core) ruleFault(f FieldRule) string {
-	o := c.objects[f.Object]
+	o := c.kind(f.Object)
 	switch {
 	case o == nil:
 		return fmt.Sprintf("there is no kind %q", f.Object)

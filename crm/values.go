@@ -151,16 +151,22 @@ func (c *change) check() []Fault {
 		if c.before != nil && !c.changed(f) {
 			continue
 		}
-		v := r.Value(f.col)
-		if v == nil {
-			if f.required {
-				faults = append(faults, Fault{f.name, "is required"})
-			}
-			continue
+		faults = f.check(r, faults)
+	}
+	return faults
+}
+
+// check adds what is wrong with a field of a record to faults.
+func (f *field) check(r *rec, faults []Fault) []Fault {
+	v := r.Value(f.col)
+	if v == nil {
+		if f.required {
+			faults = append(faults, Fault{f.name, "is required"})
 		}
-		if msg := f.fault(v, r); msg != "" {
-			faults = append(faults, Fault{f.name, msg})
-		}
+		return faults
+	}
+	if msg := f.fault(v, r); msg != "" {
+		faults = append(faults, Fault{f.name, msg})
 	}
 	return faults
 }

@@ -22,6 +22,7 @@ type vocabulary struct {
 	sc   scope
 	a    *access
 	fail *error // what went wrong on the way to another object
+	own  bool   // rows of a ledger, reached from the record they belong to
 }
 
 var _ filter.Object = (*vocabulary)(nil)
@@ -84,18 +85,25 @@ func (v *vocabulary) Ref(name string) (string, filter.Object, bool) {
 
 // Relation finds the records that refer to this one.
 func (v *vocabulary) Relation(name string) (storage.Rel, filter.Object, bool) {
-	r := v.relations[name]
+	r := v.relation(name)
 	if r == nil {
 		return storage.Rel{}, nil, false
 	}
-	return storage.Rel{Table: r.of.table, Column: r.by.name, Key: "id"}, v.to(r.of), true
+	to := v.to(r.of)
+	to.own = r.of.ledger() && r.by == r.of.parent
+	return storage.Rel{Table: r.of.table, Column: r.by.name, Key: "id"}, to, true
 }
 
 // Scope is what a record reached from another one must satisfy: to live, and to be
-// one the actor may read.
+// one the actor may read. Of a ledger that is true of the rows of a record at hand.
 func (v *vocabulary) Scope() storage.Expr {
-	if v.a == nil {
+	switch {
+	case v.a == nil:
 		return storage.Or{} // the right could not be found out, which ends the call
+	case v.own:
+		return nil
+	case v.ledger():
+		return v.a.reading(v.ofLiving())
 	}
 	return v.a.reading(storage.And{living(false)})
 }
@@ -203,7 +211,7 @@ func whereFault(err error, i, of int) error {
 func (r *reader) mayName(ctx context.Context, u filter.Use) error {
 	o, a := r.object, r.access
 	if u.Object != r.object.name {
-		o = r.core.objects[u.Object]
+		o = r.core.kind(u.Object)
 		var err error
 		if a, err = r.core.access(ctx, r.sc, o); err != nil {
 			return err
@@ -217,7 +225,7 @@ func (r *reader) mayName(ctx context.Context, u filter.Use) error {
 	case filter.UsesRef:
 		return a.readable(strings.TrimSuffix(u.Name, "_id") + "_id")
 	case filter.UsesRelation:
-		by := o.relations[u.Name]
+		by := o.relation(u.Name)
 		of, err := r.core.access(ctx, r.sc, by.of)
 		if err != nil {
 			return err

@@ -21,6 +21,9 @@ const (
 	Clear
 	// Put adds Row to a ledger, in the place of the row with its key if there is one.
 	Put
+	// Add adds Row to a ledger unless there is a row with its key, which stays as it
+	// is. Another transaction that is adding one is waited for.
+	Add
 )
 
 // Change is one step of a [Session.Write].
@@ -31,6 +34,9 @@ type Change struct {
 	Columns []int // for Update, the columns to set, key and version excepted; nil is all
 	Version int64 // for Update and Delete in a table with versions, the one expected
 	Where   Expr  // for Clear
+
+	// Added, when not nil, is set by an Add that returns nil: whether its row is new.
+	Added *bool
 
 	// Checked says that whoever made the change has held the row's values against
 	// [CheckValue] or made them of values that were, so that an adapter need not; JSON
@@ -46,12 +52,14 @@ func (c *Change) Check() error {
 		return err
 	}
 	switch {
-	case c.Action < Insert || c.Action > Put:
+	case c.Action < Insert || c.Action > Add:
 		return Invalid(t.Name, "", "the change has no action")
 	case c.Action == Clear && t.Version != "":
 		return Invalid(t.Name, "", "only a ledger is cleared: records are deleted one by one, each at its version")
-	case c.Action == Put && (t.Version != "" || len(t.Key) == 0):
-		return Invalid(t.Name, "", "only into a ledger with a key rows are put: records are updated at a version")
+	case (c.Action == Put || c.Action == Add) && (t.Version != "" || len(t.Key) == 0):
+		return Invalid(t.Name, "", "only into a ledger with a key rows are put or added: records are created, and updated at a version")
+	case c.Action == Add && t.Words != "":
+		return Invalid(t.Name, t.Words, "into a ledger with an index of words rows are put")
 	case c.Action == Clear && c.Row != nil, c.Action != Clear && c.Row == nil:
 		return Invalid(t.Name, "", "a change has a row, and Clear has none")
 	case c.Action == Clear:

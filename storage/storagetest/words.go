@@ -27,6 +27,9 @@ func wordTests() []testCase {
 		{"Put adds a row or takes the place of one", shared, testPut},
 		{"Put of the same row twice keeps the last", shared, testPutTwice},
 		{"Put is for ledgers with a key", shared, testPutInput},
+		{"Add adds a row unless its key is there, and says so", shared, testAdd},
+		{"Add of many rows", shared, testAddMany},
+		{"of those who Add one row at once one does", shared, testAddAtOnce},
 	}
 }
 
@@ -280,4 +283,90 @@ func testPutInput(t *testing.T, e *env) {
 	require.ErrorIs(t, e.try(put(e.note, row(e.note, "id", id(1)))), storage.ErrInvalid)
 	require.ErrorIs(t, e.try(put(e.registry, row(e.registry, "number", 1))), storage.ErrInvalid)
 	require.ErrorIs(t, e.try(storage.Change{Action: storage.Put, Table: e.mark}), storage.ErrInvalid)
+}
+
+// adds are changes that add rows, and what they are told.
+func adds(t *storage.Table, rows ...storage.Values) ([]storage.Change, []bool) {
+	told := make([]bool, len(rows))
+	changes := make([]storage.Change, len(rows))
+	for i, r := range rows {
+		changes[i] = storage.Change{Action: storage.Add, Table: t, Row: r, Added: &told[i]}
+	}
+	return changes, told
+}
+
+func testAdd(t *testing.T, e *env) {
+	e.add(e.note, row(e.note, "id", id(1)))
+	at := func(n int, code string) storage.Values {
+		return row(e.mark, "note_id", id(1), "kind", "k", "n", n, "code", code)
+	}
+	for _, c := range []struct {
+		rows []storage.Values
+		told []bool
+	}{
+		{[]storage.Values{at(1, "a")}, []bool{true}},
+		{[]storage.Values{at(1, "b")}, []bool{false}},
+		{[]storage.Values{at(1, "b"), at(2, "c"), at(2, "d"), at(1, "e"), at(3, "f")}, []bool{false, true, false, false, true}},
+	} {
+		changes, told := adds(e.mark, c.rows...)
+		e.write(changes...)
+		require.Equal(t, c.told, told)
+	}
+	e.same(e.mark, []storage.Values{at(1, "a"), at(2, "c"), at(3, "f")}, e.all(e.mark, nil))
+	changes, _ := adds(e.mark, at(4, "a"))
+	require.ErrorIs(t, e.try(changes...), storage.ErrConflict, "another's unique value")
+	changes, _ = adds(e.mark, at(5, "g"), row(e.mark, "note_id", id(9), "kind", "k", "n", 1))
+	require.Error(t, e.try(changes...), "a row that refers to nothing")
+	require.Zero(t, e.count(e.mark, eq("n", int64(5))))
+	other := e.as("other")
+	other.add(e.note, row(e.note, "id", id(1)))
+	changes, told := adds(e.mark, at(1, "a"))
+	other.write(changes...)
+	require.Equal(t, []bool{true}, told, "the key of another tenant's row")
+	for _, table := range []*storage.Table{e.note, e.registry, e.term} {
+		require.ErrorIs(t, e.try(storage.Change{Action: storage.Add, Table: table, Row: row(table)}), storage.ErrInvalid)
+	}
+}
+
+func testAddMany(t *testing.T, e *env) {
+	const n = 5000
+	e.add(e.note, row(e.note, "id", id(1)))
+	rows := make([]storage.Values, n)
+	for i := range rows {
+		rows[i] = row(e.mark, "note_id", id(1), "kind", "k", "n", i)
+	}
+	changes, told := adds(e.mark, rows[:n/2]...)
+	e.write(changes...)
+	require.NotContains(t, told, false)
+	changes, told = adds(e.mark, rows...)
+	e.write(changes...)
+	for i, is := range told {
+		require.Equal(t, i >= n/2, is, "row %d", i)
+	}
+	require.Equal(t, n, e.count(e.mark, nil))
+}
+
+func testAddAtOnce(t *testing.T, e *env) {
+	e.add(e.note, row(e.note, "id", id(1)))
+	rows := make([]storage.Values, 400)
+	for i := range rows {
+		rows[i] = row(e.mark, "note_id", id(1), "kind", "k", "n", i)
+	}
+	told := make([][]bool, 8)
+	for _, err := range e.parallel(len(told), func(e *env, i int) error {
+		var changes []storage.Change
+		changes, told[i] = adds(e.mark, rows...)
+		return e.try(changes...)
+	}) {
+		require.NoError(t, err)
+	}
+	for i := range rows {
+		n := 0
+		for _, by := range told {
+			if by[i] {
+				n++
+			}
+		}
+		require.Equal(t, 1, n, "row %d", i)
+	}
 }

@@ -28,7 +28,7 @@ const (
 // table that the first changes may come again, nor one into which a row is put.
 func together(changes []storage.Change) bool {
 	first := &changes[0]
-	if len(changes) < 2 || len(changes) > maxTogether || first.Action == storage.Clear {
+	if len(changes) < 2 || len(changes) > maxTogether || first.Action == storage.Clear || first.Action == storage.Add {
 		return false
 	}
 	for i := range changes[1:] {
@@ -92,6 +92,7 @@ func (s *session) writeTogether(ctx context.Context, tenant string, changes []st
 		return at(0, first, s.missed(ctx, tenant, first))
 	}
 	if err == nil {
+		added(first, n > 0)
 		return nil
 	}
 	return s.blame(tenant, err, s.e.classify(ctx, "write", first.Table.Name, err), changes)
@@ -159,10 +160,28 @@ func (s *session) writeRuns(ctx context.Context, w *writing) error {
 
 // sendRun copies a run, or sends it as arrays.
 func (s *session) sendRun(ctx context.Context, tenant string, run []storage.Change, first int) error {
-	if s.copies(run) {
+	switch {
+	case !s.copies(run):
+		return s.writeRun(ctx, tenant, run, first)
+	case run[0].Action != storage.Add:
 		return s.copyRun(ctx, tenant, run)
 	}
-	return s.writeRun(ctx, tenant, run, first)
+	// Mostly all rows that are added are new, and then a copy is the quickest way.
+	err := s.savepoint(ctx, "write", false, func(in *session) error { return in.copyRun(ctx, tenant, run) })
+	if !errors.Is(err, storage.ErrConflict) {
+		for i := range run {
+			added(&run[i], true)
+		}
+		return err
+	}
+	for len(run) > 0 {
+		n := bulkLength(run)
+		if err := s.writeRun(ctx, tenant, run[:n], first); err != nil {
+			return err
+		}
+		run, first = run[n:], first+n
+	}
+	return nil
 }
 
 // runLength returns how many of the changes from the first can be one statement:
@@ -179,7 +198,7 @@ func runLength(changes []storage.Change) int {
 			return i
 		}
 		if c.Action != storage.Insert {
-			if i == maxBulkRows {
+			if i == maxBulkRows && c.Action != storage.Add {
 				return i
 			}
 			k := keyOf(c)
@@ -233,7 +252,7 @@ var errNoCopy = errors.New("no copy")
 func (s *session) copies(changes []storage.Change) bool {
 	_, can := s.e.d.(Copier)
 	_, refused := s.e.noCopy.Load(changes[0].Table.Name)
-	return can && !refused && changes[0].Action == storage.Insert && len(changes) >= minCopyRows
+	return can && !refused && (changes[0].Action == storage.Insert || changes[0].Action == storage.Add) && len(changes) >= minCopyRows
 }
 
 // copyRun inserts new rows by the dialect's quickest way.
@@ -270,36 +289,46 @@ func (s *session) writeRun(ctx context.Context, tenant string, changes []storage
 	case storage.Put:
 		b.insertAll(d, changes)
 		b.orReplace(c.Table)
+	case storage.Add:
+		b.insertAll(d, changes)
+		b.orKeep(c.Table)
+		b.returningKey(c.Table, "")
 	case storage.Update:
 		b.updateAll(d, changes)
 	default:
 		b.deleteAll(d, changes)
 	}
-	if c.Action != storage.Insert && c.Table.Version == "" {
+	if c.Action != storage.Insert && c.Action != storage.Add && c.Table.Version == "" {
 		// Without a version to tell by, a row that another transaction has just
 		// moved would look gone: it is waited for by a statement of its own.
 		if err := s.lockAll(ctx, d, tenant, changes); err != nil {
 			return fail(err)
 		}
 	}
-	if !mustHit(c) {
+	if !mustHit(c) && c.Action != storage.Add {
 		_, err := s.exec(ctx, b)
 		return fail(err)
 	}
-	missing, err := s.firstMissing(ctx, b, changes)
-	if err != nil || missing < 0 {
+	hit, err := s.keysHit(ctx, b, changes)
+	if err != nil {
 		return fail(err)
 	}
-	return at(first+missing, &changes[missing], fail(s.missed(ctx, tenant, &changes[missing])))
+	for i := range changes {
+		_, ok := hit[keyOf(&changes[i])]
+		if !ok && mustHit(c) {
+			return at(first+i, &changes[i], fail(s.missed(ctx, tenant, &changes[i])))
+		}
+		added(&changes[i], ok)
+	}
+	return nil
 }
 
-// firstMissing runs a statement that returns the keys it changed, and names the
-// first change whose key is not among them, or -1.
-func (s *session) firstMissing(ctx context.Context, b *builder, changes []storage.Change) (int, error) {
+// keysHit runs a statement that returns the keys it changed.
+func (s *session) keysHit(ctx context.Context, b *builder, changes []storage.Change) (map[rowKey]struct{}, error) {
 	t := changes[0].Table
 	rows, err := s.query(ctx, b)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	hit := make(map[rowKey]struct{}, len(changes))
 	keys := newSink(len(t.Key))
@@ -313,18 +342,10 @@ func (s *session) firstMissing(ctx context.Context, b *builder, changes []storag
 		}
 	}
 	if err := keys.read(rows, 0, func() storage.Row { note(); return row }); err != nil {
-		return 0, err
+		return nil, err
 	}
 	note()
-	if len(hit) == len(changes) {
-		return -1, nil
-	}
-	for i := range changes {
-		if _, ok := hit[keyOf(&changes[i])]; !ok {
-			return i, nil
-		}
-	}
-	return -1, nil
+	return hit, nil
 }
 
 // arrays appends columns of changes as unnest(…).
@@ -431,14 +452,14 @@ func (b *builder) placed() *builder {
 	return b.s(" WHERE ").ofTenant("t").s(" AND t.ctid = s.at")
 }
 
-func (b *builder) returningKey(t *storage.Table) {
+func (b *builder) returningKey(t *storage.Table, prefix string) {
 	for i, k := range t.Key {
 		if i == 0 {
 			b.s(" RETURNING ")
 		} else {
 			b.s(", ")
 		}
-		b.column("t", k)
+		b.s(prefix, `"`, k, `"`)
 	}
 }
 
@@ -460,13 +481,13 @@ func (b *builder) updateAll(d Bulk, changes []storage.Change) {
 		b.s(`"`, t.Version, `" = s.v + 1`)
 	}
 	b.s(" FROM ").given(d, changes, sets)
-	b.placed().returningKey(t)
+	b.placed().returningKey(t, "t.")
 }
 
 func (b *builder) deleteAll(d Bulk, changes []storage.Change) {
 	b.s("DELETE FROM ").from(changes[0].Table, "t").s(" USING ").given(d, changes, nil)
 	b.placed()
 	if changes[0].Table.Version != "" {
-		b.returningKey(changes[0].Table)
+		b.returningKey(changes[0].Table, "t.")
 	}
 }

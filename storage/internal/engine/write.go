@@ -228,6 +228,7 @@ func (s *session) writeEach(ctx context.Context, tenant string, changes []storag
 		if err != nil {
 			return at(first+i, c, s.e.classify(ctx, "write", c.Table.Name, err))
 		}
+		added(c, n > 0)
 	}
 	return nil
 }
@@ -244,6 +245,13 @@ func (e *Engine) one(b *builder, c *storage.Change, again bool) error {
 		of.columns = string(appendInts(make([]byte, 0, 64), c.Columns))
 	}
 	return e.shaped(b, of, func() error { return b.change(c, "") })
+}
+
+// added tells who made a change whether its row is new.
+func added(c *storage.Change, is bool) {
+	if c.Added != nil {
+		*c.Added = is
+	}
 }
 
 // mustHit reports whether a change that touches no row has failed.
@@ -292,15 +300,19 @@ func (b *builder) reset(again bool) {
 func (b *builder) change(c *storage.Change, source string) error {
 	t := c.Table
 	switch c.Action {
-	case storage.Insert, storage.Put:
+	case storage.Insert, storage.Put, storage.Add:
 		b.insertInto(t)
 		if source == "" {
 			b.s(" VALUES (").row(c).s(")")
 		} else {
 			b.s(" SELECT ").row(c).s(" FROM ", source)
 		}
-		if c.Action == storage.Put {
+		switch c.Action {
+		case storage.Put:
 			b.orReplace(t)
+		case storage.Add:
+			b.orKeep(t)
+		default:
 		}
 	case storage.Update:
 		b.s("UPDATE ", b.d.TableName(t.Name), " SET ")
@@ -350,13 +362,21 @@ func (b *builder) insertInto(t *storage.Table) *builder {
 	return b.s(")")
 }
 
-// orReplace ends an insert that replaces the row with the key.
-func (b *builder) orReplace(t *storage.Table) {
+// onKey begins what an insert does where there is a row with the key.
+func (b *builder) onKey(t *storage.Table) *builder {
 	b.s(` ON CONFLICT ("tenant"`)
 	for _, k := range t.Key {
 		b.s(`, "`, k, `"`)
 	}
-	b.s(") DO ")
+	return b.s(") DO ")
+}
+
+// orKeep ends an insert that leaves the row with the key as it is.
+func (b *builder) orKeep(t *storage.Table) { b.onKey(t).s("NOTHING") }
+
+// orReplace ends an insert that replaces the row with the key.
+func (b *builder) orReplace(t *storage.Table) {
+	b.onKey(t)
 	word := "UPDATE SET "
 	for i := range t.Columns {
 		if name := t.Columns[i].Name; !slices.Contains(t.Key, name) {
