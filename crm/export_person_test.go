@@ -3,7 +3,7 @@ package crm_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"strings"
 	"testing"
 
@@ -89,7 +89,7 @@ func TestExportPerson(t *testing.T) {
 // full is a disk that is.
 type full struct{}
 
-func (full) Write([]byte) (int, error) { return 0, fmt.Errorf("no space") }
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space") }
 
 // TestExportPersonRights holds that an export has what its actor may export and read,
 // and says what it left out.

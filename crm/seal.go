@@ -118,7 +118,7 @@ func (r *sealRow) digests(e *eventRow) (map[string][]byte, error) {
 			}
 			all[name], err = hex.DecodeString(digest)
 		} else {
-			salt := []byte(nil)
+			var salt []byte
 			if r.salt != nil {
 				salt = fieldSalt(r.salt, name)
 			} else {
@@ -140,7 +140,7 @@ func (r *sealRow) digests(e *eventRow) (map[string][]byte, error) {
 }
 
 // errUnsealed is an event with a value that its seal says is gone.
-var errUnsealed = Invalid("changes", "a value is there that was erased") //nolint:gochecknoglobals // a constant
+var errUnsealed = Invalid("changes", "a value is there that was erased")
 
 // erasedValue is what an event has in the place of a field's values that were erased:
 // no change looks so.
@@ -162,7 +162,7 @@ func (r *sealRow) follow(before []byte, e *eventRow) ([]byte, error) {
 	}
 	number := func(i int64) {
 		var n [8]byte
-		binary.BigEndian.PutUint64(n[:], uint64(i)) //nolint:gosec // its bits
+		binary.BigEndian.PutUint64(n[:], uint64(i))
 		part(n[:])
 	}
 	part(before)
