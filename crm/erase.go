@@ -221,10 +221,7 @@ func (c *Core) beginErasure(ctx context.Context, o *object, id ID, reason string
 // toErase loads the record of a person, living or deleted. Of a purged one it is nil:
 // who may read all of its kind may erase what its history has.
 func (w *writer) toErase(ctx context.Context, id ID) (*rec, error) {
-	before, err := w.load(ctx, id, false)
-	if errors.Is(err, ErrNotFound) {
-		before, err = w.load(ctx, id, true)
-	}
+	before, err := w.loadWhere(ctx, id, storage.And{})
 	if err == nil {
 		return before, w.access.mayWrite(ctx, VerbDelete, before)
 	}

@@ -18,7 +18,8 @@ const maxPartsDeep = 8
 type hanging struct {
 	o    *object
 	by   *field
-	part bool // they are a part of what they hang on, with all that hangs on them in turn
+	part bool   // they are a part of what they hang on, with all that hangs on them in turn
+	kind string // where by leads to records of any kind: the one that is meant
 }
 
 // hangsOn are the references that lead to an object, but for owners. Records of its own
@@ -30,12 +31,24 @@ func (o *object) hangsOn() (all []hanging) {
 			all = append(all, hanging{o: r.of, by: r.by, part: part})
 		}
 	}
+	if !o.core.hangable(o) {
+		return all
+	}
+	for _, other := range o.core.order {
+		if other.subject != nil {
+			all = append(all, hanging{o: other, by: other.subject, part: true, kind: o.name})
+		}
+	}
 	return all
 }
 
 // on is the condition that a record hangs on one of several.
 func (h hanging) on(ids []any) storage.Expr {
-	return storage.In{Field: storage.F(h.by.name), Values: ids}
+	where := storage.And{storage.In{Field: storage.F(h.by.name), Values: ids}}
+	if h.kind != "" {
+		where = append(where, storage.Is{Field: storage.F(h.o.subjectKind.name), Op: storage.Eq, Value: h.kind})
+	}
+	return where
 }
 
 // finishErasure erases what hangs on a person's record, batch by batch.

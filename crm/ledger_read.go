@@ -35,7 +35,7 @@ func (o *object) ofLiving() storage.And {
 	if by == nil {
 		return nil
 	}
-	lives := storage.Exists{Rel: storage.Rel{Table: by.target.table, Column: "id", Key: by.name}, Where: living(false)}
+	lives := storage.Exists{Rel: storage.Rel{Table: by.target.table, Column: "id", Key: by.name}, Where: by.target.lives()}
 	if by.required {
 		return storage.And{lives}
 	}
@@ -122,7 +122,7 @@ func (r *reader) compileOf(ctx context.Context, c ofCondition) (storage.Expr, er
 		return nil, whereFault(err, 0, 1)
 	}
 	var found storage.Expr = storage.Exists{
-		Rel: storage.Rel{Table: f.target.table, Column: "id", Key: f.name}, Where: a.reading(storage.And{living(false), x}),
+		Rel: storage.Rel{Table: f.target.table, Column: "id", Key: f.name}, Where: a.reading(storage.And{f.target.lives(), x}),
 	}
 	if c.not {
 		found = storage.Not{Expr: found}

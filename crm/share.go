@@ -170,12 +170,12 @@ func (c *Core) checkShare(ctx context.Context, w *Write[Share]) error {
 	if err := target.access.may(VerbShare); err != nil {
 		return err
 	}
-	shared, err := target.load(ctx, s.RecordID, false)
+	shared, err := target.load(ctx, s.RecordID)
 	if err != nil {
 		return err
 	}
-	if o.parent != nil && shared.Value(o.parent.col) != nil {
-		return Invalid("record_id", "it is seen by who may read the %s it belongs to: share that one", o.parent.target.name)
+	if _, hangs := shared.subjectOf(); hangs || o.parent != nil && shared.Value(o.parent.col) != nil {
+		return Invalid("record_id", "it is seen by who may read the %s it belongs to: share that one", o.kindsAbove())
 	}
 	if err := target.access.mayWrite(ctx, VerbShare, shared); err != nil {
 		return err
