@@ -40,6 +40,7 @@ func (p *practice) augusta(tb testing.TB, ctx context.Context) patient { //nolin
 	_, err = p.bills.Create(crm.Because(ctx, "for Marblethwaite"), bill{PersonID: ada.ID, Amount: crm.EUR(120_00)})
 	require.NoError(tb, err)
 	p.files[ada.ID] = []string{"passport.pdf"}
+	require.NoError(tb, p.seen.Append(ctx, sighting{PersonID: ada.ID, Seq: 1, Place: "lighthouse"}, sighting{PersonID: ada.ID, Seq: 2, Place: "lighthouse"}))
 	return ada
 }
 
@@ -47,7 +48,7 @@ func (p *practice) augusta(tb testing.TB, ctx context.Context) patient { //nolin
 func traces() []string {
 	return []string{
 		"quillfeather", "marblethwaite", "augusta", "quill.example", "marble.example", "5550123", "female", "1915", "clockmaking",
-		"98431", "husband", "thunderstorms", "barometers", "xylophone", "zanzibar",
+		"98431", "husband", "lighthouse", "thunderstorms", "barometers", "xylophone", "zanzibar",
 	}
 }
 
@@ -82,7 +83,7 @@ func TestErasePerson(t *testing.T) {
 		require.Equal(t, int64(8), e.Records, "her, four remarks, one of them purged, two replies, and a bill that named her")
 		require.Equal(t, int64(9), e.Events)
 		require.Equal(t, int64(7), e.Keys, "two addresses, a number, a key; an address of a reply, two keys of remarks")
-		require.Equal(t, map[string]int64{"files": 3}, e.Others)
+		require.Equal(t, map[string]int64{"files": 3, "sighting": 2}, e.Others)
 		proof, err := p.Erasures.History(ctx, e.ID)
 		require.NoError(t, err)
 		require.Equal(t, "member:dana", proof.Items[len(proof.Items)-1].Actor)

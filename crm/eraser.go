@@ -257,6 +257,26 @@ func (x *eraser) besides(ctx context.Context, w *writer, id ID) error {
 			x.others[p.Name] += n
 		}
 	}
+	return x.ledgers(ctx, w, id)
+}
+
+// ledgers removes the rows of ledgers that say something of a person; the others are
+// sums and counts.
+func (x *eraser) ledgers(ctx context.Context, w *writer, id ID) error {
+	for _, r := range x.core.ledgersOf(w.object) {
+		if !slices.ContainsFunc(r.of.fields, func(f *field) bool { return f.personal }) {
+			continue
+		}
+		s := x.core.session(ctx)
+		n, err := count(ctx, s, x.tenant, r.of.table, r.refersTo(id))
+		if err == nil && n > 0 {
+			x.others[r.of.name] += n
+			err = s.Write(ctx, x.tenant, []storage.Change{{Action: storage.Clear, Table: r.of.table, Where: r.refersTo(id)}})
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -236,6 +236,49 @@ func (x *personExport) one(ctx context.Context, r *reader, h *hanging, found *re
 			return err
 		}
 	}
+	return x.ledgers(ctx, r, id)
+}
+
+// ledgers exports the rows of ledgers that refer to a record. Their fields have no rights
+// of their own: they are for who may read all of the record.
+func (x *personExport) ledgers(ctx context.Context, r *reader, id ID) error {
+	for _, rel := range x.core.ledgersOf(r.object) {
+		if len(r.access.read.closed) > 0 && !r.access.all {
+			x.done.Withheld = append(x.done.Withheld, rel.of.name)
+			continue
+		}
+		table := rel.of.table
+		q := &storage.Query{Table: table, Where: rel.refersTo(id), Limit: eraseEvents}
+		for {
+			var rows []storage.Values
+			err := x.core.session(ctx).Read(ctx, r.sc.Tenant, q, func() storage.Row {
+				rows = append(rows, make(storage.Values, len(table.Columns)))
+				return rows[len(rows)-1]
+			})
+			if err != nil {
+				return err
+			}
+			for _, row := range rows {
+				item := make(map[string]any, len(row))
+				for i, v := range row {
+					if v != nil {
+						item[table.Columns[i].Name] = v
+					}
+				}
+				x.done.Others[rel.of.name]++
+				if err := x.out.other(rel.of.name, item); err != nil {
+					return err
+				}
+			}
+			if len(rows) < eraseEvents {
+				break
+			}
+			q.After = nil
+			for _, key := range table.Key {
+				q.After = append(q.After, rows[len(rows)-1][table.Index(key)])
+			}
+		}
+	}
 	return nil
 }
 

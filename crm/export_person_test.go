@@ -22,8 +22,8 @@ type exported struct {
 		Record  map[string]any   `json:"record"`
 		History []map[string]any `json:"history"`
 		Others  []struct {
-			Source string            `json:"source"`
-			Item   map[string]string `json:"item"`
+			Source string         `json:"source"`
+			Item   map[string]any `json:"item"`
 		} `json:"others"`
 	} `json:"entries"`
 	Withheld []string `json:"withheld"`
@@ -48,7 +48,7 @@ func TestExportPerson(t *testing.T) {
 		done, err := p.people.ExportPerson(ctx, &out, ada.ID, crm.PersonJSON)
 		require.NoError(t, err)
 		require.Equal(t, int64(1+3+2+1+450), done.Records, "her, three remarks, one deleted, replies to them, bills")
-		require.Equal(t, map[string]int64{"files": 3}, done.Others)
+		require.Equal(t, map[string]int64{"files": 3, "sighting": 2}, done.Others)
 		require.Empty(t, done.Withheld)
 		var got exported
 		require.NoError(t, json.Unmarshal(out.Bytes(), &got), out.String()[:300])
@@ -58,7 +58,7 @@ func TestExportPerson(t *testing.T) {
 		require.Equal(t, "passport.pdf", got.Entries[0].Others[0].Item["name"])
 		require.Len(t, got.Entries[0].History, 2)
 		require.Contains(t, out.String(), "quill.example", "what she was called before")
-		for _, trace := range []string{"thunderstorms", "barometers", "Zanzibar", "husband@", "recording.ogg"} {
+		for _, trace := range []string{"thunderstorms", "barometers", "Zanzibar", "husband@", "recording.ogg", "lighthouse"} {
 			require.Contains(t, out.String(), trace)
 		}
 		require.NotContains(t, out.String(), "likes rain")
@@ -114,7 +114,7 @@ func TestExportPersonRights(t *testing.T) {
 		require.Zero(t, out.Len())
 		done, err := p.people.ExportPerson(as(t, "clerk"), &out, ada.ID, crm.PersonJSON)
 		require.NoError(t, err)
-		require.Equal(t, []string{"bill", "person.phone"}, done.Withheld)
+		require.Equal(t, []string{"bill", "person.phone", "sighting"}, done.Withheld)
 		require.NotContains(t, out.String(), "5550123")
 		require.NotContains(t, out.String(), `"bill"}`)
 		require.Contains(t, out.String(), "thunderstorms", "remarks go by the rights of whom they are about")

@@ -47,6 +47,13 @@ type answer struct {
 	From     string `crm:"max=100,personal,identity"  json:"from,omitempty"`
 }
 
+// sighting is a row of a ledger.
+type sighting struct {
+	PersonID crm.ID `crm:"required,ref=person" json:"person_id"`
+	Seq      int64  `json:"seq"`
+	Place    string `crm:"personal" json:"place,omitempty"`
+}
+
 // bill is what somebody owes: nothing of it is personal.
 type bill struct {
 	crm.Record
@@ -68,6 +75,7 @@ func practiceLine() storage.Line {
 			`person (%sname TEXT NOT NULL, name_fold TEXT, name_sort BLOB, email TEXT, phone TEXT, sex TEXT NOT NULL, born TEXT, habits TEXT, level TEXT, PRIMARY KEY (tenant, id));`,
 			`remark (%sperson_id BLOB NOT NULL, title TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (tenant, id));`,
 			`reply (%sremark_id BLOB NOT NULL, "from" TEXT, PRIMARY KEY (tenant, id));`,
+			`sighting (tenant TEXT NOT NULL, person_id BLOB NOT NULL, seq INTEGER NOT NULL, place TEXT, PRIMARY KEY (tenant, person_id, seq)); -- %.0s`,
 			`bill (%sperson_id BLOB, amount INTEGER, amount_currency TEXT, PRIMARY KEY (tenant, id));`,
 		},
 		"postgres": {
@@ -75,6 +83,7 @@ func practiceLine() storage.Line {
 				sex text COLLATE "C" NOT NULL, born date, habits jsonb, level text COLLATE "C", PRIMARY KEY (tenant, id));`,
 			`remark (%sperson_id uuid NOT NULL, title text COLLATE "C" NOT NULL, body text COLLATE "C" NOT NULL, PRIMARY KEY (tenant, id));`,
 			`reply (%sremark_id uuid NOT NULL, "from" text COLLATE "C", PRIMARY KEY (tenant, id));`,
+			`sighting (tenant text COLLATE "C" NOT NULL, person_id uuid NOT NULL, seq bigint NOT NULL, place text COLLATE "C", PRIMARY KEY (tenant, person_id, seq)); -- %.0s`,
 			`bill (%sperson_id uuid, amount bigint, amount_currency text COLLATE "C", PRIMARY KEY (tenant, id));`,
 		},
 	}
@@ -103,6 +112,7 @@ type practice struct {
 	remarks *crm.Kind[finding]
 	replies *crm.Kind[answer]
 	bills   *crm.Kind[bill]
+	seen    *crm.Ledger[sighting]
 	files   map[crm.ID][]string // what a module keeps besides
 }
 
@@ -111,11 +121,12 @@ func newPractice(tb testing.TB, e enginetest.Engine, cfg crm.Config) *practice {
 	p := &practice{engine: e, files: map[crm.ID][]string{}}
 	p.Core = crmtest.On(tb, e.Store, cfg, func(c *crm.Core) error {
 		c.AddLine(practiceLine())
-		var errs [5]error
+		var errs [6]error
 		p.people, errs[0] = crm.Define(c, crm.Object[patient]{Name: "person", Plural: "people"})
 		p.remarks, errs[1] = crm.Define(c, crm.Object[finding]{Name: "remark"})
 		p.bills, errs[2] = crm.Define(c, crm.Object[bill]{Name: "bill"})
 		p.replies, errs[4] = crm.Define(c, crm.Object[answer]{Name: "reply", Plural: "replies"})
+		p.seen, errs[5] = crm.DefineLedger[sighting](c, crm.LedgerOf[sighting]{Name: "sighting", Key: []string{"person_id", "seq"}})
 		errs[3] = c.AddPersonalData(crm.PersonalData{
 			Name: "files",
 			Export: func(_ context.Context, _ string, id crm.ID, yield func(any) error) error {

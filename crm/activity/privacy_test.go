@@ -19,7 +19,7 @@ func TestWhatHangsOnAnErasedRecord(t *testing.T) {
 		for _, id := range []crm.ID{a.ID, other.ID} {
 			_, err := d.Notes.Create(ctx, activity.Note{Object: "account", RecordID: id, Text: "keeps bees"})
 			require.NoError(t, err)
-			_, err = d.Tasks.Create(ctx, activity.Task{Object: "account", RecordID: id, Title: "Ask about the bees", Priority: activity.Normal})
+			_, err = d.Tasks.Create(ctx, activity.Task{Object: "account", RecordID: id, Title: "Ask about the bees"})
 			require.NoError(t, err)
 			d.file(ctx, t, id, "a picture of bees")
 		}
