@@ -128,6 +128,10 @@ func (c *change) changes() json.RawMessage {
 	if c.after == nil {
 		return append(b, '}')
 	}
+	before := c.before
+	if c.event == eventErased { // what was there is gone here too
+		before = nil
+	}
 	for _, f := range c.o.fields {
 		switch {
 		case !c.changed(f):
@@ -137,12 +141,14 @@ func (c *change) changes() json.RawMessage {
 				was = c.before.meta().Custom
 			}
 			eachCustom(was, c.after.meta().Custom, func(name string, before, after []byte) {
-				begin(name)
+				if begin(name); c.event == eventErased {
+					before = []byte("null")
+				}
 				b = append(append(append(append(b, before...), ','), after...), ']')
 			})
 		default:
 			begin(f.name)
-			b = append(f.marshal(b, c.before), ',')
+			b = append(f.marshal(b, before), ',')
 			b = append(f.marshal(b, c.after), ']')
 		}
 	}
@@ -248,3 +254,6 @@ func (w *writer) group(changes []*change) []*change {
 	}
 	return changes
 }
+
+// eventErased is what history calls that personal values were erased.
+const eventErased = "erased"

@@ -37,6 +37,10 @@ type FieldChange struct {
 	Before, After json.RawMessage
 }
 
+// Erased reports whether the values were erased with the person they were of. Both are
+// null then, as they are in no change.
+func (c FieldChange) Erased() bool { return string(c.Before) == "null" && string(c.After) == "null" }
+
 // History returns what happened to a record, the latest first. It is for those who
 // may read the record, deleted or not; of a purged one, for those who may read all
 // of its kind. Fields the actor may not read are left out of it.

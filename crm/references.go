@@ -250,6 +250,11 @@ func (r *idRow) Dest(int) any { return &r.id }
 // beforeWrite looks at what other records have to do with a change: none may refer
 // to one that goes, and trees stay trees.
 func (w *writer) beforeWrite(ctx context.Context, changes []*change) error {
+	if w.access.rights != nil && w.access.rights.erased {
+		if err := w.erasedBefore(ctx, changes); err != nil {
+			return err
+		}
+	}
 	for i, c := range changes {
 		if c.after == nil || c.event == "deleted" {
 			err := w.unused(ctx, c)

@@ -35,6 +35,7 @@ var (
 	// log.
 	headTable = &storage.Table{Name: "log_head", Version: "version", Columns: []storage.Column{
 		{Name: "version", Kind: storage.Int}, {Name: "position", Kind: storage.Int},
+		{Name: "sealed", Kind: storage.Int, Null: true}, {Name: "link", Kind: storage.Bytes, Null: true},
 	}}
 )
 
@@ -52,10 +53,32 @@ func (r *logRow) Value(i int) any {
 
 func (r *logRow) Dest(i int) any { return [...]any{&r.position, &r.event}[i] }
 
-type headRow struct{ version, position int64 }
+type headRow struct {
+	version, position int64
 
-func (r *headRow) Value(i int) any { return [...]any{r.version, r.position}[i] }
-func (r *headRow) Dest(i int) any  { return [...]any{&r.version, &r.position}[i] }
+	sealed *int64 // how far the chain over the history has come; nil: there is none
+	link   []byte // its last link
+}
+
+// Value returns column i.
+func (r *headRow) Value(i int) any {
+	switch {
+	case i == 0:
+		return r.version
+	case i == 1:
+		return r.position
+	case i == 2 && r.sealed != nil:
+		return *r.sealed
+	case i == 3 && r.link != nil:
+		return r.link
+	}
+	return nil
+}
+
+// Dest returns where column i is put.
+func (r *headRow) Dest(i int) any {
+	return [...]any{&r.version, &r.position, &optionalInto[int64]{&r.sealed}, &r.link}[i]
+}
 
 // announcedRow is a row of the outbox as the relay reads it.
 type announcedRow struct {
@@ -157,15 +180,41 @@ func (r *relay) batch(ctx context.Context) (int, error) {
 		row := r.rows[e.id]
 		changes = append(changes, storage.Change{Action: storage.Delete, Table: outboxTable, Row: row, Version: row.version})
 	}
-	changes = append(changes, storage.Change{Action: storage.Update, Table: headTable, Row: head, Version: head.version})
-	for len(changes) > 0 {
-		part := changes[:min(len(changes), storage.MaxChanges)]
-		if err := r.s.Write(ctx, r.tenant, part); err != nil {
+	moved := storage.Change{Action: storage.Update, Table: headTable, Row: head, Version: head.version}
+	if head.sealing() {
+		if err := r.seal(ctx, head, changes); err != nil {
 			return 0, err
 		}
-		changes = changes[len(part):]
+		changes = nil
+	}
+	changes = append(changes, moved)
+	if err := r.write(ctx, changes); err != nil {
+		return 0, err
 	}
 	return found, r.core.wakeSubscriptions(ctx, r.tenant, first)
+}
+
+func (r *relay) write(ctx context.Context, changes []storage.Change) error {
+	for part := range slices.Chunk(changes, storage.MaxChanges) {
+		if err := r.s.Write(ctx, r.tenant, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seal writes what a batch adds to the log, and then the links of the chain for as many
+// events and as many again, so that a chain that is behind catches up.
+func (r *relay) seal(ctx context.Context, head *headRow, changes []storage.Change) error {
+	if err := r.write(ctx, changes); err != nil {
+		return err
+	}
+	for range 1 + len(changes)/sealBatch {
+		if _, err := r.core.sealOn(ctx, r.tenant, head); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // lockHead returns the end of a tenant's log, held until the transaction ends.
