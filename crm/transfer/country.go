@@ -16,7 +16,8 @@ type countryNames map[string]string
 func countries() countryNames {
 	names := countryNames{}
 	languages := []display.Namer{}
-	for _, tag := range []language.Tag{language.English, language.SimplifiedChinese, language.TraditionalChinese, language.German, language.French, language.Spanish, language.Italian, language.Portuguese} {
+	for _, tag := range []language.Tag{language.English, language.SimplifiedChinese, language.TraditionalChinese, language.German,
+		language.French, language.Spanish, language.Italian, language.Portuguese} {
 		languages = append(languages, display.Regions(tag))
 	}
 	for a := 'A'; a <= 'Z'; a++ {
@@ -43,8 +44,10 @@ func countries() countryNames {
 		"CN": "prc, p r china, people s republic of china, mainland china, china mainland, 中华人民共和国, 中国大陆, 大陆",
 		"HK": "hong kong, hongkong, hong kong sar, 香港", "MO": "macau, macao, 澳门", "TW": "taiwan, 台湾, 臺灣", "KR": "south korea, korea, republic of korea, 南韩", "KP": "north korea",
 		"RU": "russia, russian federation", "NL": "holland, the netherlands", "CZ": "czech republic, czechia", "VN": "vietnam, viet nam", "AE": "uae, u a e, emirates",
-		"CH": "swiss, suisse, schweiz", "TR": "turkey, türkiye, turkiye", "IR": "iran, islamic republic of iran", "BO": "bolivia", "VE": "venezuela", "TZ": "tanzania", "SY": "syria",
-		"LA": "laos", "MD": "moldova", "MK": "macedonia, north macedonia", "BN": "brunei", "CI": "ivory coast, cote d ivoire, côte d ivoire", "CV": "cape verde", "SZ": "swaziland", "MM": "burma", "PS": "palestine",
+		"CH": "swiss, suisse, schweiz", "TR": "turkey, türkiye, turkiye", "IR": "iran, islamic republic of iran", "BO": "bolivia", "VE": "venezuela",
+		"TZ": "tanzania", "SY": "syria",
+		"LA": "laos", "MD": "moldova", "MK": "macedonia, north macedonia", "BN": "brunei", "CI": "ivory coast, cote d ivoire, côte d ivoire",
+		"CV": "cape verde", "SZ": "swaziland", "MM": "burma", "PS": "palestine",
 	} {
 		for name := range strings.SplitSeq(also, ",") {
 			names[plainName(name)] = code

@@ -262,8 +262,10 @@ func grouped(text, mark string) (string, bool) {
 //
 //nolint:gochecknoglobals // a constant
 var symbols = []struct{ sign, code string }{
-	{"US$", "USD"}, {"C$", "CAD"}, {"A$", "AUD"}, {"HK$", "HKD"}, {"R$", "BRL"}, {"NT$", "TWD"}, {"S$", "SGD"}, {"€", "EUR"}, {"£", "GBP"}, {"₹", "INR"}, {"₩", "KRW"}, {"₽", "RUB"},
-	{"₺", "TRY"}, {"₫", "VND"}, {"₴", "UAH"}, {"₪", "ILS"}, {"฿", "THB"}, {"zł", "PLN"}, {"Kč", "CZK"}, {"元", "CNY"}, {"人民币", "CNY"}, {"円", "JPY"}, {"RMB", "CNY"}, {"$", "USD"}, {"¥", "CNY"}, {"￥", "CNY"},
+	{"US$", "USD"}, {"C$", "CAD"}, {"A$", "AUD"}, {"HK$", "HKD"}, {"R$", "BRL"}, {"NT$", "TWD"}, {"S$", "SGD"}, {"€", "EUR"}, {"£", "GBP"}, {"₹",
+		"INR"}, {"₩", "KRW"}, {"₽", "RUB"},
+	{"₺", "TRY"}, {"₫", "VND"}, {"₴", "UAH"}, {"₪", "ILS"}, {"฿", "THB"}, {"zł", "PLN"}, {"Kč", "CZK"}, {"元", "CNY"}, {"人民币", "CNY"}, {"円", "JPY"},
+	{"RMB", "CNY"}, {"$", "USD"}, {"¥", "CNY"}, {"￥", "CNY"},
 }
 
 // currencyOf is the currency that an amount names, by its code or sign. A dollar sign
@@ -333,15 +335,18 @@ func clip(s string) string {
 //
 //nolint:gochecknoglobals // a constant
 var dayForms = []string{
-	"2006-1-2", "2006/1/2", "2006.1.2", "20060102", "2006年1月2日", "2.1.2006", "2.1.06", "2 Jan 2006", "2 January 2006", "2-Jan-2006", "2-Jan-06", "2 Jan 06", "Jan 2, 2006", "January 2, 2006",
-	"Jan 2 2006", "January 2 2006", "2. January 2006", "2. Jan 2006", "Mon, 2 Jan 2006", "Mon, Jan 2, 2006", "Monday, January 2, 2006", "Monday, 2 January 2006", "2-January-2006", "2006-Jan-2",
+	"2006-1-2", "2006/1/2", "2006.1.2", "20060102", "2006年1月2日", "2.1.2006", "2.1.06", "2 Jan 2006", "2 January 2006", "2-Jan-2006", "2-Jan-06",
+	"2 Jan 06", "Jan 2, 2006", "January 2, 2006",
+	"Jan 2 2006", "January 2 2006", "2. January 2006", "2. Jan 2006", "Mon, 2 Jan 2006", "Mon, Jan 2, 2006", "Monday, January 2, 2006",
+	"Monday, 2 January 2006", "2-January-2006", "2006-Jan-2",
 }
 
 // clockForms are forms of a time of day, behind a day.
 //
 //nolint:gochecknoglobals // a constant
 var clockForms = []string{
-	"15:04", "15:04:05", "15:04:05.999999999", "3:04 PM", "3:04PM", "3:04:05 PM", "3:04:05PM", "3:04 pm", "3:04pm", "15:04:05Z07:00", "15:04:05.999999999Z07:00", "15:04Z07:00", "15:04:05 -0700", "15:04:05-0700", "15:04:05 -07:00",
+	"15:04", "15:04:05", "15:04:05.999999999", "3:04 PM", "3:04PM", "3:04:05 PM", "3:04:05PM", "3:04 pm", "3:04pm", "15:04:05Z07:00",
+	"15:04:05.999999999Z07:00", "15:04Z07:00", "15:04:05 -0700", "15:04:05-0700", "15:04:05 -07:00",
 	"15:04:05 UTC", "15:04 UTC", "15:04:05 MST", "15时4分", "15时4分5秒", "15点4分", "15:04:05 -0700 MST", "15:04:05.999999999 -0700 MST",
 }
 

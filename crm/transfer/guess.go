@@ -234,7 +234,8 @@ func (g *guesser) byReference(c *Column) bool {
 		switch {
 		case f.Tree && m.Role == heading.Parent,
 			!f.Tree && r != "" && r == m.Role && r != heading.FullName,
-			f.Ref == "customer" && !f.Tree && g.kind.Kind() != "customer" && (m.Role == heading.Organisation || m.Role == heading.FullName && m.Of == "person" || m.Role == heading.Email):
+			f.Ref == "customer" && !f.Tree && g.kind.Kind() != "customer" && (m.Role == heading.Organisation ||
+				m.Role == heading.FullName && m.Of == "person" || m.Role == heading.Email):
 			c.Field, c.Rank = f.Name, c.Rank+map[heading.Role]int{heading.Organisation: 1, heading.FullName: 2, heading.Email: 0}[m.Role]
 			return true
 		case f.Ref == "product" && m.Role == heading.Title && m.Of == "product" && g.kind.Kind() != "product":
@@ -418,7 +419,9 @@ func legalForm(name string) bool {
 	}
 	last := strings.ReplaceAll(words[len(words)-1], ".", "")
 	return slices.Contains([]string{
-		"inc", "ltd", "limited", "llc", "llp", "plc", "corp", "corporation", "co", "company", "gmbh", "ag", "kg", "ohg", "ug", "ek", "ev", "sa", "sas", "sarl", "srl", "spa", "bv", "nv",
-		"ab", "as", "oy", "oyj", "aps", "sro", "pty", "pte", "bhd", "kk", "ltda", "group", "holding", "holdings", "gruppe", "university", "bank", "association", "foundation", "institute",
+		"inc", "ltd", "limited", "llc", "llp", "plc", "corp", "corporation", "co", "company", "gmbh", "ag", "kg", "ohg", "ug", "ek", "ev", "sa", "sas",
+		"sarl", "srl", "spa", "bv", "nv",
+		"ab", "as", "oy", "oyj", "aps", "sro", "pty", "pte", "bhd", "kk", "ltda", "group", "holding", "holdings", "gruppe", "university", "bank",
+		"association", "foundation", "institute",
 	}, last)
 }
