@@ -116,8 +116,8 @@ type Core struct {
 	mu      sync.Mutex // guards the registry until it is sealed
 	objects map[string]*object
 	order   []*object // as they were defined
-	own     int       // how many of them, the first, are the kernel's
-	ledgers []*object // as they were defined
+	ledgers []*object // the same
+	own     int       // how many kinds of order, the first, are the kernel's
 	lines   []storage.Line
 	seeds   []func(context.Context) error
 	sealed  atomic.Bool

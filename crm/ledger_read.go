@@ -32,7 +32,10 @@ func (o *object) trusted(ctx context.Context) (*reader, error) {
 // ofLiving is the condition that a row belongs to a living record, or to none.
 func (o *object) ofLiving() storage.And {
 	by := o.parent
-	if by == nil {
+	switch {
+	case o.subject != nil:
+		return storage.And{o.hangsOnLiving()}
+	case by == nil:
 		return nil
 	}
 	lives := storage.Exists{Rel: storage.Rel{Table: by.target.table, Column: "id", Key: by.name}, Where: by.target.lives()}

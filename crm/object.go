@@ -256,10 +256,10 @@ func (c *Core) resolve() error {
 			f.target.relations[name] = &relation{name, o, f}
 		}
 	}
-	if err := c.resolveLedgers(); err != nil {
+	if err := c.resolveAppearances(); err != nil {
 		return err
 	}
-	if err := c.resolveAppearances(); err != nil {
+	if err := c.resolveLedgers(); err != nil {
 		return err
 	}
 	return c.resolveParents()

@@ -238,7 +238,7 @@ func (a *access) mayStand(c *change) error {
 
 // lives is the condition that a record was not deleted, nor what it belongs to.
 func (o *object) lives() storage.Expr {
-	if o.parent == nil {
+	if o.parent == nil && o.subject == nil {
 		return living(false)
 	}
 	return append(storage.And{living(false)}, o.ofLiving()...)

@@ -167,6 +167,22 @@ func (a *access) hangsOn(up *access, where storage.Expr) storage.Expr {
 	}
 }
 
+// hangsOnLiving is the condition that the record on which one of the object hangs, if
+// any, was not deleted.
+func (o *object) hangsOnLiving() storage.Expr {
+	var some storage.Or
+	if !o.subject.required {
+		some = append(some, storage.Absent{Field: storage.F(o.subject.name)})
+	}
+	for _, up := range o.ups() {
+		some = append(some, storage.And{
+			storage.Is{Field: storage.F(o.subjectKind.name), Op: storage.Eq, Value: up.name},
+			storage.Exists{Rel: storage.Rel{Table: up.table, Column: "id", Key: o.subject.name}, Where: up.lives()},
+		})
+	}
+	return some
+}
+
 // holdsSubject reports whether a change hangs a record on another one, which is held
 // then, since no foreign key makes who purges it wait.
 func (c *change) holdsSubject() bool {

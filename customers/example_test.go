@@ -9,6 +9,7 @@ import (
 
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/customers"
+	"github.com/embedcrm/embedcrm/customers/match"
 	"github.com/embedcrm/embedcrm/storage/sqlite"
 )
 
@@ -46,4 +47,49 @@ func ExampleNew() {
 	// <nil>
 	// Faxquote 5595 <nil>
 	// crm: create customer: invalid: employees: is for organisations, and this is a person: leave it out
+}
+
+// Ada was typed in twice, and one clerk wrote the month first.
+func ExampleDuplicates_Find() {
+	store, err := sqlite.Open("sqlite", ":memory:")
+	if err != nil {
+		log.Fatal(err)
+	}
+	core, err := crm.New(store, crm.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	people, err := customers.New(core)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	if err := core.Migrate(ctx); err != nil {
+		log.Fatal(err)
+	}
+	ctx = crm.As(ctx, crm.Actor{Tenant: "acme", Member: "dana"})
+	for _, c := range []customers.Customer{
+		{Kind: customers.Person, Name: "Ada Lovelace", Email: "ada.lovelace@example.com", Birthday: crm.Date{Year: 1815, Month: 12, Day: 10}},
+		{Kind: customers.Person, Name: "Charles Babbage", Email: "charles@example.com"},
+		{Kind: customers.Person, Name: "Lovelace, A.", Email: "ada.lovelace@example.com", Birthday: crm.Date{Year: 1815, Month: 10, Day: 12}},
+	} {
+		if _, err := people.Create(ctx, c); err != nil {
+			log.Fatal(err)
+		}
+	}
+
+	sets, err := people.Duplicates.Find(ctx, customers.Person, match.Options{})
+	for _, s := range sets {
+		fmt.Printf("%d customers are one with probability %.2f:\n", len(s.Customers), s.Probability)
+		for _, reason := range s.Why[0].Reasons {
+			fmt.Println(reason.Name, "-", reason.Why)
+		}
+	}
+	fmt.Println(err)
+	// Output:
+	// 2 customers are one with probability 1.00:
+	// name - an initial
+	// email - the same
+	// birthday - day and month exchanged
+	// <nil>
 }

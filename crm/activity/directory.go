@@ -25,11 +25,11 @@ const temporary = ".part"
 
 // NewDirectory opens a directory, and makes it if it is not there. Close it when the CRM
 // is done.
-func NewDirectory(path string) (*Directory, error) {
-	if err := os.MkdirAll(path, 0o700); err != nil {
+func NewDirectory(name string) (*Directory, error) {
+	if err := os.MkdirAll(name, 0o700); err != nil {
 		return nil, fmt.Errorf("activity: open directory: %w", err)
 	}
-	root, err := os.OpenRoot(path)
+	root, err := os.OpenRoot(name)
 	if err != nil {
 		return nil, fmt.Errorf("activity: open directory: %w", err)
 	}

@@ -166,7 +166,7 @@ func ExampleFiles_Open() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer contents.Close()
+	defer contents.Close() //nolint:errcheck // it is read
 	fmt.Println(string(need(io.ReadAll(contents))))
 	// Output: 12,000 euros
 }
@@ -179,7 +179,7 @@ func ExampleFiles_Sweep() {
 
 func ExampleNewDirectory() {
 	dir := need(activity.NewDirectory(need(os.MkdirTemp("", "embedcrm"))))
-	defer dir.Close()
+	defer dir.Close() //nolint:errcheck // nothing is left to write
 	ctx := context.Background()
 	fmt.Println(dir.Put(ctx, "a/b", strings.NewReader("contents")))
 	fmt.Println(dir.List(ctx, "", func(key string) error { fmt.Println(key); return nil }))

@@ -31,10 +31,10 @@ type project struct {
 
 // desk is a core with two kinds of a host's own, and what is done about them.
 type desk struct {
-	config crm.Config
 	*crmtest.Core
 	*activity.Activity
 
+	config   crm.Config
 	accounts *crm.Collection[account]
 	projects *crm.Collection[project]
 }

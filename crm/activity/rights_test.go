@@ -305,12 +305,31 @@ func TestWhatHappensWithARecord(t *testing.T) {
 		require.NoError(t, err)
 		other := d.hang(ctx, t, b.ID)
 		require.NoError(t, d.accounts.Delete(ctx, a.ID))
-		_, err = d.Notes.Get(ctx, h["note"])
-		require.NoError(t, err, "what hangs on it stays")
+		for object, id := range h {
+			for verb, do := range d.verbs(object, id) {
+				if verb == "history" || verb == "as of" || verb == "search" || verb == "purge" {
+					continue
+				}
+				done, err := do(ctx)
+				require.False(t, done, "%s of a %s", verb, object)
+				if err != nil {
+					require.ErrorIs(t, err, crm.ErrNotFound)
+				}
+			}
+		}
+		n, err := d.Notes.Count(ctx)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, n, "what hangs on it is hidden")
+		n, err = d.Notes.Count(ctx, crm.WithDeleted())
+		require.NoError(t, err)
+		require.EqualValues(t, 2, n)
 		_, err = d.Notes.Create(ctx, activity.Note{Object: "account", RecordID: a.ID, Text: "too late"})
 		require.ErrorIs(t, err, crm.ErrInvalid)
 		_, err = d.accounts.Restore(ctx, a.ID)
 		require.NoError(t, err)
+		_, err = d.Notes.Get(ctx, h["note"])
+		require.NoError(t, err, "and comes back with it")
+		require.NoError(t, d.accounts.Delete(ctx, a.ID))
 		require.NoError(t, d.accounts.Purge(ctx, a.ID))
 		for object, id := range h {
 			_, err := d.verbs(object, id)["get"](ctx)

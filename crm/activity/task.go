@@ -196,6 +196,21 @@ func beginOf(d crm.Date, zone *time.Location) time.Time {
 	return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, zone)
 }
 
+// remindTomorrow tries again a day later where the record that a task hangs on is deleted
+// and may be restored; a task that is deleted is not reminded of.
+func (t *Tasks) remindTomorrow(ctx context.Context, of reminder) error {
+	task, err := t.Get(ctx, of.Task, crm.WithDeleted())
+	if errors.Is(err, crm.ErrNotFound) || err == nil && (!task.Deleted.IsZero() || !task.reminds() || !task.RemindAt.Equal(of.At)) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	due := t.core.Now(ctx).Add(24 * time.Hour)
+	_, err = t.core.Jobs.Enqueue(ctx, crm.Job{Kind: remindJob, Key: of.Task.String() + " " + due.Format(time.RFC3339Nano), Due: due, Payload: of})
+	return err
+}
+
 // reminder is what a job knows of a task to remind of.
 type reminder struct {
 	Task crm.ID    `json:"task"`
@@ -228,7 +243,7 @@ func (t *Tasks) remind(ctx context.Context, _ crm.Job, of reminder) error {
 	task, err := t.Get(ctx, of.Task)
 	switch {
 	case errors.Is(err, crm.ErrNotFound):
-		return nil
+		return t.remindTomorrow(ctx, of)
 	case err != nil:
 		return err
 	case !task.reminds() || !task.RemindAt.Equal(of.At):

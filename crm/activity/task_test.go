@@ -101,6 +101,19 @@ func TestOneIsRemindedOnce(t *testing.T) {
 		require.Equal(t, d.Clock.Now(), kept.Reminded)
 		d.Clock.Advance(2 * time.Hour)
 		require.Equal(t, 2, reminded())
+		// While what it hangs on is deleted, it waits.
+		a := d.account(ctx, t)
+		hangs := remind(activity.Task{Object: "account", RecordID: a.ID, RemindAt: d.Clock.Now().Add(time.Hour)})
+		require.NoError(t, d.accounts.Delete(ctx, a.ID))
+		d.Clock.Advance(2 * time.Hour)
+		require.Equal(t, 2, reminded())
+		_, err = d.accounts.Restore(ctx, a.ID)
+		require.NoError(t, err)
+		d.Clock.Advance(24 * time.Hour)
+		require.Equal(t, 2, reminded())
+		hangs, err = d.Tasks.Get(ctx, hangs.ID)
+		require.NoError(t, err)
+		require.NotZero(t, hangs.Reminded)
 		// Put off again, it is reminded again; reopened and restored ones are too.
 		at := d.Clock.Now().Add(time.Hour)
 		_, err = d.Tasks.Update(ctx, plain.ID, func(task *activity.Task) error { task.RemindAt = at; return nil })
@@ -194,7 +207,7 @@ func TestRepeats(t *testing.T) {
 	for _, rule := range []string{
 		"", "often", "FREQ=", "FREQ=HOURLY", "FREQ=SECONDLY", "FREQ=DAILY;BYHOUR=9", "FREQ=DAILY;BYEASTER=0", "FREQ=DAILY;INTERVAL=1001",
 		"FREQ=DAILY;INTERVAL=-1", "FREQ=DAILY;COUNT=10001", "FREQ=DAILY;COUNT=1;UNTIL=20260101T000000Z", "FREQ=DAILY;BYMONTHDAY=31", "FREQ=WEEKLY;BYDAY=1MO",
-		"FREQ=MONTHLY;BYYEARDAY=1", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=31", "FREQ=DAILY\nFREQ=DAILY",
+		"FREQ=MONTHLY;BYYEARDAY=1", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=31", "FREQ=DAILY\nRRULE:X",
 		"DTSTART:20260101T000000Z;FREQ=DAILY", "FREQ=YEARLY;BYMONTH=13", "FREQ=MONTHLY;BYSETPOS=400", "RRULE:FREQ=DAILY;X=1",
 		"FREQ=YEARLY;BYWEEKNO=53;BYMONTH=6", "FREQ=DAILY;UNTIL=tomorrow", strings.Repeat("FREQ=DAILY;", 100),
 	} {
@@ -213,7 +226,7 @@ func TestNoRuleRunsAway(t *testing.T) {
 		for _, name := range rapid.SliceOfN(rapid.SampledFrom([]string{
 			"INTERVAL", "COUNT", "BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS", "BYDAY", "UNTIL",
 		}), 0, 4).Draw(r, "names") {
-			value := ""
+			var value string
 			switch name {
 			case "BYDAY":
 				value = rapid.SampledFrom([]string{"MO", "5FR", "-1SU", "MO,TU", "54MO"}).Draw(r, "day")

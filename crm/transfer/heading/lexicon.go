@@ -147,7 +147,7 @@ var (
 	owners = map[string]string{
 		"customer": "person", "contact": "person", "person": "person", "lead": "person", "member": "person", "user": "person",
 		"organisation": "organisation", "supplier": "organisation", "vendor": "organisation",
-		"deal": "deal", "product": "product", "order": "order", "owner": "owner",
+		"deal": "deal", "product": "product", "order": "order", "owner": "owner", "employees": "owner",
 	}
 
 	// places are words that say where.
