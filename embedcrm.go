@@ -3,6 +3,7 @@ package embedcrm
 import (
 	"github.com/embedcrm/embedcrm/analytics"
 	"github.com/embedcrm/embedcrm/crm"
+	"github.com/embedcrm/embedcrm/crm/activity"
 	"github.com/embedcrm/embedcrm/customers"
 	"github.com/embedcrm/embedcrm/sales"
 	"github.com/embedcrm/embedcrm/storage"
@@ -14,6 +15,9 @@ type App struct {
 	// Members, Teams, Roles, Fields and what else all records have in common.
 	*crm.Core
 
+	// Activity is what is done and said about records of any kind: interactions, notes,
+	// comments, tasks and files.
+	Activity *activity.Activity
 	// Customers are the people and organisations one does business with.
 	Customers *customers.Customers
 	// Sales are products, pipelines and deals.
@@ -29,6 +33,10 @@ func New(store storage.Store, cfg crm.Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	work, err := activity.New(core)
+	if err != nil {
+		return nil, err
+	}
 	people, err := customers.New(core)
 	if err != nil {
 		return nil, err
@@ -37,5 +45,5 @@ func New(store storage.Store, cfg crm.Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &App{Core: core, Customers: people, Sales: pipeline, Analytics: analytics.New(core)}, nil
+	return &App{Core: core, Activity: work, Customers: people, Sales: pipeline, Analytics: analytics.New(core)}, nil
 }

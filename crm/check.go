@@ -83,6 +83,9 @@ func (ch *checker) tenantWhole() error {
 				return err
 			}
 		}
+		if err := ch.subjects(o); err != nil {
+			return err
+		}
 		if err := ch.records(o); err != nil {
 			return err
 		}
@@ -100,11 +103,36 @@ func (ch *checker) tenantWhole() error {
 	return ch.instancesWhole()
 }
 
+// subjects finds records that hang on one that is not there, not even deleted.
+func (ch *checker) subjects(o *object) error {
+	if o.subject == nil {
+		return nil
+	}
+	for _, up := range o.ups() {
+		n, err := count(ch.ctx, ch.s, ch.tenant, o.table, storage.And{
+			storage.Is{Field: storage.F(o.subjectKind.name), Op: storage.Eq, Value: up.name},
+			storage.Not{Expr: storage.Exists{Rel: storage.Rel{Table: up.table, Column: "id", Key: o.subject.name}}},
+		})
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			ch.addf(o, ID{}, "%s on a %s that is gone", records(n, "hangs", "hang"), up.name)
+		}
+	}
+	return nil
+}
+
 // reference finds living records that refer to one that is not.
+// What a record belongs to may have been deleted, and then has to be there.
 func (ch *checker) reference(o *object, f *field) error {
+	there := living(false)
+	if f.parent {
+		there = storage.And{}
+	}
 	n, err := count(ch.ctx, ch.s, ch.tenant, o.table, storage.And{
 		living(false), storage.Not{Expr: storage.Absent{Field: storage.F(f.name)}},
-		storage.Not{Expr: storage.Exists{Rel: storage.Rel{Table: f.target.table, Column: "id", Key: f.name}, Where: living(false)}},
+		storage.Not{Expr: storage.Exists{Rel: storage.Rel{Table: f.target.table, Column: "id", Key: f.name}, Where: there}},
 	})
 	if err == nil && n > 0 {
 		ch.addf(o, ID{}, "%s by %s to a %s that is gone", records(n, "refers", "refer"), f.name, f.target.name)

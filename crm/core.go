@@ -38,6 +38,10 @@ type Config struct {
 	Poll time.Duration
 	// Workers is how many goroutines [Core.Run] and [Core.Start] work in; 0 is 2.
 	Workers int
+	// Blobs is where the contents of files are kept; nil: there are no files. MaxBlob is
+	// how many bytes one may have; 0 is 100 MiB.
+	Blobs   Blobs
+	MaxBlob int64
 	// Readings returns further words by which a text is found: how it is read in
 	// another script, as crm/pinyin does for Chinese. It must return the same for the
 	// same text; after it was changed, [Core.Reindex] makes it hold for the records
@@ -65,6 +69,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Poll <= 0 {
 		c.Poll = time.Second
+	}
+	if c.MaxBlob <= 0 {
+		c.MaxBlob = 100 << 20
 	}
 	if c.Workers <= 0 {
 		c.Workers = 2
@@ -106,13 +113,12 @@ type Core struct {
 	objects map[string]*object
 	order   []*object // as they were defined
 	ledgers []*object // the same
+	own     int       // how many kinds of order, the first, are the kernel's
 	lines   []storage.Line
 	seeds   []func(context.Context) error
-	// subjects are the pairs of fields by which records refer to records of any kind.
-	subjects []subject
-	sealed   atomic.Bool
-	rights   rightsCache
-	bounds   searchBounds
+	sealed  atomic.Bool
+	rights  rightsCache
+	bounds  searchBounds
 }
 
 //go:embed migrations
@@ -152,6 +158,7 @@ func New(store storage.Store, cfg Config) (*Core, error) {
 	if err := c.defineProcesses(); err != nil {
 		return nil, failed("new", "", ID{}, err)
 	}
+	c.own = len(c.order)
 	return c, nil
 }
 

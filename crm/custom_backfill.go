@@ -54,7 +54,7 @@ func (f *Fields) backfill(ctx context.Context, id ID) error {
 	if err != nil {
 		return err
 	}
-	def, err := w.load(ctx, id, false)
+	def, err := w.load(ctx, id)
 	if err != nil {
 		return err
 	}

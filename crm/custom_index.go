@@ -202,7 +202,7 @@ func (w *writer) holder(ctx context.Context, f *customField, row *indexRow) (tak
 	if err != nil || !taken {
 		return false, ID{}, err
 	}
-	n, err := count(ctx, session, w.sc.Tenant, w.table, w.access.reading(storage.And{living(false), byID(ID(found.record))}))
+	n, err := count(ctx, session, w.sc.Tenant, w.table, w.access.reading(storage.And{w.lives(), byID(ID(found.record))}))
 	if n == 1 {
 		holder = ID(found.record)
 	}

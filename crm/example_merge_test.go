@@ -122,22 +122,3 @@ func ExampleWithMerged() {
 	fmt.Println(len(own.Items), len(all.Items))
 	// Output: 2 4
 }
-
-// A note is about a record of any kind, which two of its fields name.
-func ExampleKind_ReferAnywhere() {
-	core := newCore()
-	type Note struct {
-		crm.Record
-
-		Object   string `crm:"required,max=48" json:"object"`
-		RecordID crm.ID `crm:"required"        json:"record_id"`
-	}
-	notes, err := crm.Define(core, crm.Object[Note]{Name: "note"})
-	fmt.Println(err)
-	fmt.Println(notes.ReferAnywhere("object", "record_id"))
-	fmt.Println(notes.ReferAnywhere("object", "id"))
-	// Output:
-	// <nil>
-	// <nil>
-	// crm: refer anywhere note: invalid: object, id: name a text field and a crm.ID field of the kind
-}

@@ -87,7 +87,7 @@ func openHarbourWith(cfg crm.Config, more ...func(*Harbour) error) (*Harbour, co
 		w.After.State = "in"
 		return nil
 	}}))
-	h.Visits = must(crm.Define(h.Core, crm.Object[Visit]{Name: "visit"}))
+	h.Visits = must(crm.Define(h.Core, crm.Object[Visit]{Name: "visit", Timeline: []crm.Appearance{{On: "boat_id"}}}))
 	for _, fn := range more {
 		if err := fn(h); err != nil {
 			log.Fatal(err)

@@ -173,6 +173,9 @@ func (o *object) whole(ctx context.Context, tenant string, id ID) (*rec, error) 
 	if o.parent != nil {
 		columns = append(columns, o.parent.col)
 	}
+	if o.subject != nil {
+		columns = append(columns, o.subject.col, o.subjectKind.col)
+	}
 	return found, o.core.session(ctx).Read(ctx, tenant, &storage.Query{
 		Table: o.table, Columns: columns, Limit: 1, Where: byID(id),
 	}, func() storage.Row { return found })
@@ -220,18 +223,23 @@ func (x *explainer) explain(ctx context.Context, e *Explanation) error {
 // whether that is what decides.
 func (x *explainer) up(ctx context.Context, e *Explanation) (bool, error) {
 	a := x.access
-	if a.parent == nil {
+	if len(a.parents) == 0 {
 		return false, nil
 	}
-	above := &explainer{explained: x.explained, access: a.parent}
+	above := &explainer{explained: x.explained, access: a.parents[0]}
 	switch {
 	case x.record != nil:
-		id := a.parentOf(x.record)
-		if id == nil {
+		up, id, set := a.over(x.record)
+		if !set || up == nil {
 			return false, nil
 		}
+		if a.mine(e.By, x.record) {
+			e.Allowed, e.Cause = true, CauseOwn
+			return true, nil
+		}
+		above.access = up
 		var err error
-		if above.record, err = a.parent.o.whole(ctx, a.tenant, ID(*id)); err != nil {
+		if above.record, err = up.o.whole(ctx, a.tenant, ID(id)); err != nil {
 			return false, err
 		}
 	case a.o.free():
@@ -242,7 +250,17 @@ func (x *explainer) up(ctx context.Context, e *Explanation) (bool, error) {
 	if e.By == VerbShare {
 		return false, nil
 	}
-	e.By, e.Parent, e.ParentID = e.By.above(), a.parent.o.name, ID{}
+	verb := a.o.above(e.By)
+	if x.record == nil { // any record: the first kind that lets him
+		verb = a.o.atLeast(e.By)
+		for _, up := range a.parents {
+			if p, err := up.permit(verb); err == nil && !p.none() {
+				above.access = up
+				break
+			}
+		}
+	}
+	e.By, e.Parent, e.ParentID = verb, above.access.o.name, ID{}
 	if above.record != nil {
 		e.ParentID = above.record.meta().ID
 	}

@@ -32,10 +32,13 @@ func (o *object) trusted(ctx context.Context) (*reader, error) {
 // ofLiving is the condition that a row belongs to a living record, or to none.
 func (o *object) ofLiving() storage.And {
 	by := o.parent
-	if by == nil {
+	switch {
+	case o.subject != nil:
+		return storage.And{o.hangsOnLiving()}
+	case by == nil:
 		return nil
 	}
-	lives := storage.Exists{Rel: storage.Rel{Table: by.target.table, Column: "id", Key: by.name}, Where: living(false)}
+	lives := storage.Exists{Rel: storage.Rel{Table: by.target.table, Column: "id", Key: by.name}, Where: by.target.lives()}
 	if by.required {
 		return storage.And{lives}
 	}
@@ -122,7 +125,7 @@ func (r *reader) compileOf(ctx context.Context, c ofCondition) (storage.Expr, er
 		return nil, whereFault(err, 0, 1)
 	}
 	var found storage.Expr = storage.Exists{
-		Rel: storage.Rel{Table: f.target.table, Column: "id", Key: f.name}, Where: a.reading(storage.And{living(false), x}),
+		Rel: storage.Rel{Table: f.target.table, Column: "id", Key: f.name}, Where: a.reading(storage.And{f.target.lives(), x}),
 	}
 	if c.not {
 		found = storage.Not{Expr: found}

@@ -27,7 +27,7 @@ type listOptions struct {
 	deleted bool
 	merged  bool
 	export  bool // those the actor has the right to export
-	actor   bool
+	actor   bool // of a ledger: under the actor's rights
 	of      []ofCondition
 }
 
@@ -208,7 +208,7 @@ func (r *reader) where(ctx context.Context, opts listOptions) (storage.Expr, err
 	switch {
 	case opts.deleted:
 	case !r.ledger():
-		all = append(all, living(false))
+		all = append(all, r.lives())
 	case !r.sc.trusted:
 		all = r.ofLiving()
 	}

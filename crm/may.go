@@ -43,7 +43,7 @@ func (o *object) may(ctx context.Context, verb Verb, ids []ID) error {
 	if len(values) == 0 {
 		return nil
 	}
-	among := storage.And{oneOf(values), living(false)}
+	among := storage.And{oneOf(values), o.lives()}
 	n, err := count(ctx, o.core.session(ctx), r.sc.Tenant, o.table, r.access.reading(among))
 	if err != nil {
 		return err

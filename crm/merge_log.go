@@ -3,6 +3,7 @@ package crm
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -160,9 +161,7 @@ func (o *object) currents(ctx context.Context, tenant string, ids []uuid.UUID) (
 	known := map[uuid.UUID]uuid.UUID{} // each step that was found
 	for next := to; len(next) > 0; {
 		var ask []uuid.UUID
-		for id, into := range next {
-			known[id] = into
-		}
+		maps.Copy(known, next)
 		for _, into := range next {
 			if _, asked := known[into]; !asked {
 				ask = append(ask, into)

@@ -24,31 +24,6 @@ type link struct {
 	spare []any
 }
 
-// subject is a pair of fields by which records of a kind refer to records of any kind.
-type subject struct {
-	of           *object
-	object, byID *field
-}
-
-// ReferAnywhere says that two fields of the kind name a record of any kind, which its
-// records are about: a text the kind, an ID the record. A merge then makes them lead to the
-// survivor, as it does by itself with fields marked ref. It is called before
-// [Core.Migrate]. In the table an index begins with the two fields, after the tenant.
-func (k *Kind[T]) ReferAnywhere(object, id string) error {
-	o, c := k.o, k.o.core
-	name, by := o.byName[object], o.byName[id]
-	switch {
-	case name == nil || name.typ != TypeText || by == nil || by.typ != TypeID || by.kernel || by.ref != "":
-		return failed("refer anywhere", o.name, ID{}, Invalid("", "%s, %s: name a text field and a crm.ID field of the kind", clip(object), clip(id)))
-	case c.sealed.Load():
-		return failed("refer anywhere", o.name, ID{}, Invalid("", "it is said before Migrate"))
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.subjects = append(c.subjects, subject{o, name, by})
-	return nil
-}
-
 // links are all ways to refer to records of an object, in a fixed order.
 func (o *object) links(ctx context.Context, tenant string) ([]link, error) {
 	var list []link
@@ -73,8 +48,13 @@ func (o *object) links(ctx context.Context, tenant string) ([]link, error) {
 			}
 		}
 	}
-	for _, s := range o.core.subjects {
-		list = append(list, s.link(o))
+	for _, of := range o.core.order {
+		switch {
+		case of.name == shareKind:
+			list = append(list, of.linkByKind(of.byName["object"], of.byName["record_id"], o))
+		case of.subject != nil:
+			list = append(list, of.linkByKind(of.subjectKind, of.subject, o))
+		}
 	}
 	return list, nil
 }
@@ -109,17 +89,19 @@ func (f *customField) link(of *object) link {
 	return l
 }
 
-func (s subject) link(to *object) link {
+// linkByKind is the way in which two fields lead to records of an object, one of which
+// names the kind.
+func (o *object) linkByKind(kind, by *field, to *object) link {
 	return link{
-		of: s.of, name: s.byID.name,
+		of: o, name: by.name,
 		where: func(id ID) storage.Expr {
 			return storage.And{
-				storage.Is{Field: storage.F(s.object.name), Op: storage.Eq, Value: to.name},
-				storage.Is{Field: storage.F(s.byID.name), Op: storage.Eq, Value: uuid.UUID(id)},
+				storage.Is{Field: storage.F(kind.name), Op: storage.Eq, Value: to.name},
+				storage.Is{Field: storage.F(by.name), Op: storage.Eq, Value: uuid.UUID(id)},
 			}
 		},
-		get: s.byID.reference, set: s.byID.refer,
-		alone: s.of.name == shareKind,
+		get: by.reference, set: by.refer,
+		alone: o.name == shareKind,
 	}
 }
 

@@ -383,8 +383,8 @@ func (u *unmerging) leads(ctx context.Context, s slot, raw json.RawMessage) (jso
 	if to == nil || isNone(raw) {
 		return raw, nil
 	}
-	var id ID
-	if json.Unmarshal(raw, &id) != nil || to == u.object && u.partOf(id) {
+	id, ok := s.id(raw, to)
+	if !ok || to == u.object && u.partOf(id) {
 		return raw, nil
 	}
 	into, _, err := to.current(ctx, u.sc.Tenant, id)
@@ -409,7 +409,9 @@ func (u *unmerging) takeBackRefs(c FieldChange, after *rec) {
 		case now == merged[source]:
 			delete(refs, source)
 		default:
-			u.kept = append(u.kept, KeptField{Record: ID(u.row.survivor), Name: "refs." + source, Before: json.RawMessage("null"), Merged: canonical(merged[source]), Now: canonical(now)})
+			u.kept = append(u.kept, KeptField{
+				Record: ID(u.row.survivor), Name: "refs." + source, Before: json.RawMessage("null"), Merged: canonical(merged[source]), Now: canonical(now),
+			})
 		}
 	}
 	if len(refs) == 0 {

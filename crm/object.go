@@ -24,11 +24,13 @@ type object struct {
 	recordAt     uintptr          // where Record lies in the struct
 	key          []string         // of a ledger, what tells its rows apart; nil: it has records
 
-	searched   []*field             // found by
-	parent     *field               // that leads to the record whose rights are its own, or nil
-	references []*field             // that lead from here to other records
-	relations  map[string]*relation // that lead here, by name
-	ledgers    map[string]*relation // the same of ledgers
+	searched    []*field             // found by
+	parent      *field               // that leads to the record whose rights are its own, or nil
+	subject     *field               // that leads to the record of any kind it hangs on, or nil
+	subjectKind *field               // that names that kind
+	references  []*field             // that lead from here to other records
+	relations   map[string]*relation // that lead here, by name
+	ledgers     map[string]*relation // the same of ledgers
 
 	make     func() (any, unsafe.Pointer)  // a new *T
 	assign   func(to, from unsafe.Pointer) // *to = *from
@@ -38,6 +40,8 @@ type object struct {
 	after    func(ctx context.Context, c *change) error
 	merging  func(ctx context.Context, m *merging) error
 	rights   bool // its records decide over rights
+
+	appearances []*appearance // in the timelines of other records
 }
 
 // relation is a reference seen from its other end.
@@ -124,6 +128,9 @@ type Object[T any] struct {
 	// have decided; it may change what the survivor becomes, guarded fields too, and its
 	// error refuses the merge. What it sets is taken back by [Kind.Unmerge].
 	Merge func(ctx context.Context, m *Merging[T]) error
+	// Timeline says how its records appear in the timelines of others; see
+	// [Core.Timeline].
+	Timeline []Appearance
 }
 
 // Write is a record being written, as hooks see it. Hooks may run more than once
@@ -159,6 +166,11 @@ func Define[T any](c *Core, def Object[T]) (*Kind[T], error) {
 	}
 	o.initial = hook(def.Initial)
 	o.before, o.after, o.merging = hook(def.BeforeWrite), hook(def.AfterWrite), mergeHook(def.Merge)
+	for _, x := range def.Timeline {
+		if err := o.appear(x); err != nil {
+			return nil, failed("define", def.Name, ID{}, err)
+		}
+	}
 	if err := c.add(o); err != nil {
 		return nil, failed("define", def.Name, ID{}, err)
 	}
@@ -248,6 +260,9 @@ func (c *Core) resolve() error {
 			}
 			f.target.relations[name] = &relation{name, o, f}
 		}
+	}
+	if err := c.resolveAppearances(); err != nil {
+		return err
 	}
 	if err := c.resolveLedgers(); err != nil {
 		return err

@@ -104,6 +104,9 @@ func plan(o *object, t reflect.Type) error {
 	if len(o.searched) > maxSearched {
 		return fmt.Errorf("%s has %d fields marked search, and %d are allowed", t, len(o.searched), maxSearched)
 	}
+	if err := o.planSubject(); err != nil {
+		return err
+	}
 	o.table = &storage.Table{Name: o.name, Key: []string{"id"}, Version: "version", Columns: cols}
 	if o.ledger() {
 		o.table.Key, o.table.Version = o.key, ""
@@ -179,6 +182,9 @@ func (p planner) field(sf reflect.StructField, at uintptr, kernel bool) error {
 	if f.parent {
 		p.o.parent = f
 	}
+	if f.tags.subject != "" {
+		p.o.subject = f
+	}
 	p.o.fields = append(p.o.fields, f)
 	p.o.byName[name] = f
 	p.add(name, kind, f.null, c)
@@ -225,6 +231,12 @@ func (f *field) fits(o *object) error {
 		return fmt.Errorf("a tree refers to its own kind: ref=%s", o.name)
 	case (f.as != "" || f.parent) && f.ref == "":
 		return errors.New("as= and parent are for references")
+	case f.tags.subject != "" && (f.typ != TypeID || !strings.HasSuffix(f.name, "_id") || f.ref != ""):
+		return errors.New("subject= is for a crm.ID with a name that ends in _id, and without ref=")
+	case f.open && f.tags.subject == "":
+		return errors.New("open goes with subject=")
+	case f.tags.subject != "" && (o.parent != nil || o.subject != nil), f.parent && o.subject != nil:
+		return errors.New("a record belongs to one other at most")
 	case f.parent && o.parent != nil:
 		return fmt.Errorf("a record belongs to one other at most, and %s is its parent", o.parent.name)
 	case (f.unique || f.sort) && (f.typ == TypeTags || f.typ == TypeJSON):

@@ -70,7 +70,7 @@ func (is *Instances) list(ctx context.Context, f InstanceFilter, opts []ListOpti
 	}
 	if !r.access.everything() {
 		where = append(where, storage.Exists{
-			Rel: storage.Rel{Table: o.table, Column: "id", Key: "record_id"}, Where: r.access.reading(storage.And{living(false)}),
+			Rel: storage.Rel{Table: o.table, Column: "id", Key: "record_id"}, Where: r.access.reading(storage.And{r.lives()}),
 		})
 	}
 	return is.page(ctx, r.sc.Tenant, where, opts)

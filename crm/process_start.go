@@ -127,7 +127,7 @@ func (c *Core) mayStart(ctx context.Context, object string, record ID) (*writer,
 	if err != nil {
 		return nil, err
 	}
-	r, err := w.load(ctx, record, false)
+	r, err := w.load(ctx, record)
 	if err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func (s *stage) load(o *object, lock bool, ids ...uuid.UUID) error {
 	var found []*rec
 	err := s.core.session(s.ctx).Read(s.ctx, s.tenant, &storage.Query{
 		Table: o.table, Columns: o.read, Limit: len(ids), Lock: lock,
-		Where: storage.And{storage.In{Field: storage.F("id"), Values: values}, living(false)},
+		Where: storage.And{storage.In{Field: storage.F("id"), Values: values}, o.lives()},
 	}, func() storage.Row {
 		found = append(found, o.newRec())
 		return found[len(found)-1]
@@ -204,7 +204,7 @@ func (r *reader) matches(ctx context.Context, id ID, text string) (bool, error) 
 	}
 	found := false
 	err = r.core.session(ctx).Read(ctx, r.sc.Tenant, &storage.Query{
-		Table: r.table, Columns: []int{r.byName["id"].col}, Limit: 1, Where: r.access.reading(storage.And{byID(id), living(false), x}),
+		Table: r.table, Columns: []int{r.byName["id"].col}, Limit: 1, Where: r.access.reading(storage.And{byID(id), r.lives(), x}),
 	}, func() storage.Row {
 		found = true
 		return r.newRec()

@@ -60,7 +60,7 @@ func (r *Records) find(ctx context.Context, field string, texts []string) (map[s
 	}
 	found := map[string][]ID{}
 	name := r.o.specs[col].Name
-	err = rd.each(ctx, storage.And{living(false), storage.In{Field: storage.F(name), Values: values}}, f.col, func(rec *rec) {
+	err = rd.each(ctx, storage.And{rd.lives(), storage.In{Field: storage.F(name), Values: values}}, f.col, func(rec *rec) {
 		text, _ := rec.Value(f.col).(string)
 		for _, t := range given[form(text)] {
 			if !slices.Contains(found[t], rec.meta().ID) {
@@ -141,7 +141,7 @@ func (r *reader) findByRef(ctx context.Context, source string, keys []string) (m
 	if len(ids) == 0 {
 		return found, nil
 	}
-	err = r.each(ctx, storage.And{living(false), storage.In{Field: storage.F("id"), Values: ids}}, r.byName["version"].col, func(rec *rec) {
+	err = r.each(ctx, storage.And{r.lives(), storage.In{Field: storage.F("id"), Values: ids}}, r.byName["version"].col, func(rec *rec) {
 		for _, k := range byID[rec.meta().ID] {
 			found[k] = append(found[k], rec.meta().ID)
 		}

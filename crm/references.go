@@ -95,7 +95,7 @@ func (w *writer) taken(ctx context.Context, c *change, f *field) error {
 	var holder *rec
 	err := w.core.session(ctx).Read(ctx, w.sc.Tenant, &storage.Query{
 		Table: w.table, Columns: w.read, Limit: 1,
-		Where: w.access.reading(storage.And{living(false), f.equals(c.after)}),
+		Where: w.access.reading(storage.And{w.lives(), f.equals(c.after)}),
 	}, func() storage.Row {
 		holder = w.newRec()
 		return holder
@@ -226,7 +226,7 @@ func (w *writer) missing(ctx context.Context, o others, ids []uuid.UUID) ([]uuid
 		}
 		err := w.core.session(ctx).Read(ctx, w.sc.Tenant, &storage.Query{
 			Table: target.table, Columns: []int{at}, Limit: len(part), Share: o.held && w.core.tx(ctx) != nil,
-			Where: may(storage.And{among, living(false)}),
+			Where: may(storage.And{among, target.lives()}),
 		}, func() storage.Row { note(); return row })
 		if err != nil {
 			return nil, err
@@ -243,7 +243,7 @@ func (w *writer) beforeWrite(ctx context.Context, changes []*change) error {
 		if c.after == nil || c.event == "deleted" {
 			err := w.unused(ctx, c)
 			if err == nil && c.after == nil {
-				err = w.core.clearLedgers(ctx, w.sc.Tenant, w.object, c.before.meta().ID)
+				err = w.purgeParts(ctx, c.before.meta().ID)
 			}
 			if err != nil {
 				return at(i, len(changes), err)
@@ -268,6 +268,9 @@ func (w *writer) unused(ctx context.Context, c *change) error {
 	id := uuid.UUID(c.before.meta().ID)
 	for _, name := range slices.Sorted(maps.Keys(w.relations)) {
 		r := w.relations[name]
+		if r.by.parent {
+			continue // it goes and comes back with the record
+		}
 		where := storage.And{storage.Is{Field: storage.F(r.by.name), Op: storage.Eq, Value: id}}
 		if c.after != nil {
 			where = append(where, living(false))

@@ -75,11 +75,13 @@ func (o *object) end(ctx context.Context, id ID, verb Verb, event string, opts [
 // find loads the record an end is made to: one that lives to delete it, a deleted
 // one to restore it, either to purge it.
 func (w *writer) find(ctx context.Context, id ID, event string) (*rec, error) {
-	r, err := w.load(ctx, id, event == "restored")
-	if err == ErrNotFound && event == "purged" { //nolint:errorlint // load's own
-		return w.load(ctx, id, true)
+	switch event {
+	case "restored":
+		return w.loadWhere(ctx, id, living(true))
+	case "purged":
+		return w.loadWhere(ctx, id, storage.And{})
 	}
-	return r, err
+	return w.load(ctx, id)
 }
 
 // notAbsorbed refuses to delete or restore a record by itself that was merged into
@@ -106,7 +108,7 @@ func (o *object) get(ctx context.Context, id ID, opts []ListOption) (*rec, error
 	once := func(id ID) (found *rec, err error) {
 		where := storage.And{byID(id)}
 		if !deleted {
-			where = append(where, living(false))
+			where = append(where, o.lives())
 		}
 		err = o.core.session(ctx).Read(ctx, r.sc.Tenant, &storage.Query{
 			Table: o.table, Columns: r.access.columns(), Limit: 1, Where: r.access.reading(where),

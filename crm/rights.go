@@ -26,7 +26,8 @@ type access struct {
 	denied string  // why the actor may nothing at all
 	of     func(o *object, verb Verb) (permit, error)
 	read   permit
-	parent *access // to the records that those of the object go by, or nil
+	// parents are to the records that those of the object go by: of one kind, or of any.
+	parents []*access
 }
 
 // permit is how far one verb reaches.
@@ -65,13 +66,8 @@ func (c *Core) access(ctx context.Context, sc scope, o *object) (*access, error)
 // begin finds out what the actor may read, of the object and of what its records hang
 // on.
 func (a *access) begin() (err error) {
-	if by := a.o.parent; by != nil {
-		up := *a
-		up.o, up.parent = by.target, nil
-		if err := up.begin(); err != nil {
-			return err
-		}
-		a.parent = &up
+	if err := a.beginAbove(); err != nil {
+		return err
 	}
 	a.read, err = a.permitted(VerbRead)
 	return err
@@ -168,7 +164,7 @@ func merged(roles []held, o *object, verb Verb) (p permit) {
 			own.add(closed)
 			p.level = max(p.level, level)
 		}
-		if o.parent != nil && h.role.lets(o.parent.target, verb.above()) {
+		if slices.ContainsFunc(o.ups(), func(above *object) bool { return h.role.lets(above, o.atLeast(verb)) }) {
 			up.add(closed)
 		}
 	}
@@ -270,7 +266,7 @@ func (a *access) grant(verb Verb) (permit, error) {
 		return permit{}, forbidden("%s: somebody who may update every role has to make you one", a.denied)
 	case !a.o.free():
 		return permit{}, forbidden("you have no right to %s %s: it takes the right to %s the %s they belong to",
-			verb, a.o.plural, verb.above(), a.o.parent.target.name)
+			verb, a.o.plural, a.o.atLeast(verb), a.o.kindsAbove())
 	}
 	if a.o.core.cfg.Policy != nil {
 		return permit{}, forbidden("you have no right to %s %s: the host's policy does not grant it", verb, a.o.plural)
@@ -290,8 +286,11 @@ func (a *access) mayWrite(ctx context.Context, verb Verb, r *rec) error {
 			return err
 		}
 	}
-	if parent := a.parentOf(r); parent != nil {
-		return a.mayBelow(ctx, verb, *parent)
+	if up, id, set := a.over(r); set {
+		if a.mine(verb, r) {
+			return nil
+		}
+		return a.mayBelow(ctx, verb, up, id)
 	}
 	if a.covers(p.level, r) {
 		return nil
@@ -595,17 +594,20 @@ func (a *access) mayGive(r *rec) error {
 
 // mayChange is nil if the actor could have put the record where it is after the
 // change, and gives nobody rights he does not administer.
-func (a *access) mayChange(_ context.Context, c *change) error {
+func (a *access) mayChange(ctx context.Context, c *change) error {
 	if a.all {
 		return nil
 	}
 	if name := c.decidesRights(); name != "" {
 		return a.administers(name)
 	}
-	if a.o.rights || a.parentOf(c.after) != nil {
+	if a.o.rights {
 		return nil // their owners mean nothing
 	}
-	if a.parent != nil {
+	if _, _, below := a.over(c.after); below {
+		return a.mayOwnBelow(ctx, c)
+	}
+	if len(a.parents) > 0 {
 		if err := a.mayStand(c); err != nil {
 			return err
 		}

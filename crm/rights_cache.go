@@ -344,6 +344,9 @@ func (w *writer) rightsWritten(ctx context.Context, changes []*change) error {
 	}
 	for _, c := range changes {
 		if c.after == nil {
+			if err := w.core.dropHung(ctx, w.sc, w.object, c.before.meta().ID); err != nil {
+				return err
+			}
 			if err := w.core.dropShares(ctx, w.sc, w.object, c.before.meta().ID); err != nil {
 				return err
 			}

@@ -195,7 +195,7 @@ func (k AnyKindOf) May(ctx context.Context, verb Verb, id ID) error {
 	if err != nil {
 		return err
 	}
-	r, err := w.load(ctx, id, false)
+	r, err := w.load(ctx, id)
 	if err != nil {
 		return err
 	}

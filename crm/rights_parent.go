@@ -26,7 +26,9 @@ func (v Verb) above() Verb {
 
 // free reports whether there may be records of the object that belong to no other, and
 // so go by their own rights.
-func (o *object) free() bool { return o.parent == nil || !o.parent.required }
+func (o *object) free() bool {
+	return (o.parent == nil || !o.parent.required) && (o.subject == nil || !o.subject.required)
+}
 
 // resolveParents refuses kinds that belong to each other in a circle, or too deep.
 func (c *Core) resolveParents() error {
@@ -49,15 +51,20 @@ func (c *Core) resolveParents() error {
 // belong to.
 func (a *access) permitted(verb Verb) (permit, error) {
 	p, err := a.of(a.o, verb)
-	if err != nil || a.parent == nil {
+	if err != nil || len(a.parents) == 0 {
 		return p, err
 	}
 	if !a.o.free() {
 		p.level = LevelNone
 	}
-	up, err := a.parent.permit(verb.above())
-	p.up = !up.none()
-	return p, err
+	for _, above := range a.parents {
+		up, err := above.permit(a.o.atLeast(verb))
+		if err != nil {
+			return p, err
+		}
+		p.up = p.up || !up.none()
+	}
+	return p, nil
 }
 
 // lets reports whether a role grants a verb on any records of an object.
@@ -65,28 +72,20 @@ func (x *charter) lets(o *object, verb Verb) bool {
 	if o.free() && x.level(o.name, verb) != LevelNone {
 		return true
 	}
-	return o.parent != nil && x.lets(o.parent.target, verb.above())
-}
-
-// parentOf is the record that r belongs to, or nil: it goes by its own rights then.
-func (a *access) parentOf(r *rec) *uuid.UUID {
-	if a.parent == nil {
-		return nil
-	}
-	if id, set := r.Value(a.o.parent.col).(uuid.UUID); set {
-		return &id
-	}
-	return nil
+	return slices.ContainsFunc(o.ups(), func(up *object) bool { return x.lets(up, o.atLeast(verb)) })
 }
 
 // belowOr is the condition that a record belongs to one of which can holds, or to none
 // and own does; nil holds of any.
 func (a *access) belowOr(own storage.Expr, can func(*access) storage.Expr) storage.Expr {
-	if a.parent == nil {
+	switch {
+	case len(a.parents) == 0:
 		return own
+	case a.o.subject != nil:
+		return a.hangsOr(own, can)
 	}
 	by := a.o.parent
-	up := can(a.parent)
+	up := can(a.parents[0])
 	alone := storage.Absent{Field: storage.F(by.name)}
 	var below storage.Expr = storage.Not{Expr: alone}
 	if up != nil {
@@ -114,7 +113,7 @@ func (a *access) writable(verb Verb, p permit) storage.Expr {
 		}
 	}
 	return a.belowOr(own, func(up *access) storage.Expr {
-		above := verb.above()
+		above := a.o.above(verb)
 		p, err := up.permit(above)
 		if err != nil {
 			return storage.Or{}
@@ -124,25 +123,30 @@ func (a *access) writable(verb Verb, p permit) storage.Expr {
 }
 
 // mayBelow is nil if the actor may do the verb with what belongs to a record.
-func (a *access) mayBelow(ctx context.Context, verb Verb, id uuid.UUID) error {
-	denied, err := a.deniedBelow(ctx, verb, []uuid.UUID{id})
+func (a *access) mayBelow(ctx context.Context, verb Verb, up *access, id uuid.UUID) error {
+	if up == nil {
+		return forbidden("%s: it hangs on a record of a kind that is not there", a.o.subject.name)
+	}
+	denied, err := a.deniedBelow(ctx, verb, up, []uuid.UUID{id})
 	if err == nil && len(denied) > 0 {
-		err = a.tooFar(verb)
+		err = a.tooFar(verb, up)
 	}
 	return err
 }
 
-func (a *access) tooFar(verb Verb) error {
-	up := a.o.parent.target
+func (a *access) tooFar(verb Verb, up *access) error {
+	by := a.o.parent
+	if by == nil {
+		by = a.o.subject
+	}
 	return forbidden("%s: to %s a %s takes the right to %s the %s it belongs to, and yours does not reach that one",
-		a.o.parent.name, verb, a.o.name, verb.above(), up.name)
+		by.name, verb, a.o.name, a.o.above(verb), up.o.name)
 }
 
 // deniedBelow are those of the records, living or deleted, with whose parts the actor
 // may not do the verb.
-func (a *access) deniedBelow(ctx context.Context, verb Verb, ids []uuid.UUID) ([]uuid.UUID, error) {
-	up := a.parent
-	above := verb.above()
+func (a *access) deniedBelow(ctx context.Context, verb Verb, up *access, ids []uuid.UUID) ([]uuid.UUID, error) {
+	above := a.o.above(verb)
 	p, err := up.permit(above)
 	if err != nil {
 		return nil, err
@@ -183,7 +187,7 @@ func (a *access) deniedBelow(ctx context.Context, verb Verb, ids []uuid.UUID) ([
 // was.
 func (w *writer) verifyParents(ctx context.Context, changes []*change) error {
 	by := w.object.parent
-	if by == nil || w.access.parent == nil {
+	if by == nil || len(w.access.parents) == 0 {
 		return nil
 	}
 	of := map[uuid.UUID]int{} // the first change that belongs to it
@@ -191,16 +195,17 @@ func (w *writer) verifyParents(ctx context.Context, changes []*change) error {
 		if c.after == nil || c.before != nil && !c.changed(by) {
 			continue // its parent was seen when it was loaded
 		}
-		if id := w.access.parentOf(c.after); id != nil {
-			if _, known := of[*id]; !known {
-				of[*id] = i
+		if _, id, set := w.access.over(c.after); set {
+			if _, known := of[id]; !known {
+				of[id] = i
 			}
 		}
 	}
 	if len(of) == 0 {
 		return nil
 	}
-	denied, err := w.access.deniedBelow(ctx, VerbCreate, slices.Collect(maps.Keys(of)))
+	up := w.access.parents[0]
+	denied, err := w.access.deniedBelow(ctx, VerbCreate, up, slices.Collect(maps.Keys(of)))
 	if err != nil || len(denied) == 0 {
 		return err
 	}
@@ -208,7 +213,7 @@ func (w *writer) verifyParents(ctx context.Context, changes []*change) error {
 	for _, id := range denied {
 		first = min(first, of[id])
 	}
-	return at(first, len(changes), w.access.tooFar(changes[first].verb))
+	return at(first, len(changes), w.access.tooFar(changes[first].verb, up))
 }
 
 // mayStand is nil if the actor may have a record belong to no other after the change.
@@ -217,12 +222,68 @@ func (a *access) mayStand(c *change) error {
 	if verb == VerbDelete {
 		return nil
 	}
+	var below bool
+	if c.before != nil {
+		_, _, below = a.over(c.before)
+	}
 	p, err := a.permit(verb)
 	switch {
 	case err != nil:
 		return err
-	case p.level == LevelNone, c.before != nil && a.parentOf(c.before) != nil && !a.covers(p.level, c.after):
-		return forbidden("%s: your right to %s %s does not reach one that belongs to no %s", a.o.parent.name, verb, a.o.plural, a.o.parent.target.name)
+	case p.level == LevelNone, below && !a.covers(p.level, c.after):
+		return forbidden("your right to %s %s does not reach one that belongs to no %s", verb, a.o.plural, a.o.kindsAbove())
 	}
 	return nil
+}
+
+// lives is the condition that a record was not deleted, nor what it belongs to.
+func (o *object) lives() storage.Expr {
+	if o.parent == nil && o.subject == nil {
+		return living(false)
+	}
+	return append(storage.And{living(false)}, o.ofLiving()...)
+}
+
+// purgeParts purges what belongs to a record that is purged, each with its event, and
+// removes rows of ledgers.
+func (w *writer) purgeParts(ctx context.Context, id ID) error {
+	sc := w.sc
+	sc.trusted = true // who may purge the record may purge its parts
+	ctx = context.WithValue(ctx, scopeKey{}, sc)
+	for _, name := range slices.Sorted(maps.Keys(w.relations)) {
+		r := w.relations[name]
+		if !r.by.parent {
+			continue
+		}
+		for {
+			parts, err := r.some(ctx, w.sc.Tenant, id)
+			if err != nil {
+				return err
+			}
+			for _, part := range parts {
+				if err := r.of.purge(ctx, part, nil); err != nil {
+					return failed("purge", r.of.name, part, err)
+				}
+			}
+			if len(parts) < MaxPage {
+				break
+			}
+		}
+	}
+	return w.core.clearLedgers(ctx, w.sc.Tenant, w.object, id)
+}
+
+// some are records that refer to one, at most a page of them.
+func (r *relation) some(ctx context.Context, tenant string, to ID) (ids []ID, err error) {
+	v, col := storage.Values(make([]any, len(r.of.columns))), r.of.byName["id"].col
+	note := func() {
+		if id, ok := v[col].(uuid.UUID); ok {
+			ids = append(ids, ID(id))
+		}
+	}
+	err = r.of.core.session(ctx).Read(ctx, tenant, &storage.Query{
+		Table: r.of.table, Columns: []int{col}, Limit: MaxPage, Where: r.refersTo(to),
+	}, func() storage.Row { note(); return v })
+	note()
+	return ids, err
 }

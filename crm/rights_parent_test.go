@@ -245,17 +245,6 @@ func TestPartsFieldsAndShares(t *testing.T) {
 			require.ErrorIs(t, err, crm.ErrInvalid, kind)
 		}
 
-		// What was deleted with its deal is seen by who may read the deal.
-		require.NoError(t, s.replies.Delete(f.sys, f.replies["ada"].ID))
-		require.NoError(t, s.remarks.Delete(f.sys, f.remarks["ada"].ID))
-		require.NoError(t, s.deals.Delete(f.sys, f.deals["ada"].ID))
-		_, err = s.remarks.Get(ctx, f.remarks["ada"].ID)
-		require.ErrorIs(t, err, crm.ErrNotFound)
-		_, err = s.remarks.Get(ctx, f.remarks["ada"].ID, crm.WithDeleted())
-		require.NoError(t, err)
-		_, err = s.remarks.Restore(ctx, f.remarks["ada"].ID)
-		require.ErrorIs(t, err, crm.ErrInvalid, "its deal does not live")
-
 		e := f.explained(t, crm.VerbUpdate, "remark", f.remarks["cid"].ID, false)
 		require.Equal(t, "deal", e.Parent)
 		require.Equal(t, f.deals["cid"].ID, e.ParentID)
@@ -271,7 +260,77 @@ func TestPartsOfAnOpenTenant(t *testing.T) {
 		require.NoError(t, err)
 		_, err = s.remarks.Create(as(t, "y"), remark{DealID: d.ID, Text: "x"})
 		require.NoError(t, err)
-		require.ErrorIs(t, s.deals.Delete(as(t, "x"), d.ID), crm.ErrConflict)
+		require.NoError(t, s.deals.Delete(as(t, "x"), d.ID))
+	})
+}
+
+// TestPartsGoWithTheirParent holds that what belongs to a record is gone while that is
+// deleted, comes back with it, and is purged with it.
+func TestPartsGoWithTheirParent(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *shop) {
+		f := newFamily(t, s)
+		d, r, re := f.deals["ada"], f.remarks["ada"], f.replies["ada"]
+		other, err := s.remarks.Create(f.sys, remark{DealID: d.ID, Text: "deleted by itself"})
+		require.NoError(t, err)
+		require.NoError(t, s.remarks.Delete(f.sys, other.ID))
+		for _, ctx := range []context.Context{f.sys, as(t, "ada")} {
+			f.grant(t, crm.Allow(crm.AnyKind, crm.LevelAll))
+			require.NoError(t, s.deals.Delete(ctx, d.ID))
+			for kind, id := range map[string]crm.ID{"remark": r.ID, "reply": re.ID} {
+				k := f.kind(kind)
+				listed, counted := false, int64(0)
+				require.NoError(t, func() (err error) { listed, counted, err = k.Has(ctx, id); return err }())
+				require.True(t, listed, "with deleted ones")
+				require.EqualValues(t, 1, counted)
+				require.ErrorIs(t, k.Update(ctx, id, func(any) {}), crm.ErrNotFound)
+				require.ErrorIs(t, k.End(ctx, id, "deleted"), crm.ErrNotFound)
+				require.ErrorIs(t, k.End(ctx, id, "restored"), crm.ErrNotFound, "it was not deleted itself")
+				require.ErrorIs(t, k.May(ctx, crm.VerbRead, id), crm.ErrNotFound)
+			}
+			_, err := s.remarks.Get(ctx, r.ID)
+			require.ErrorIs(t, err, crm.ErrNotFound)
+			_, err = s.remarks.Get(ctx, r.ID, crm.WithDeleted())
+			require.NoError(t, err)
+			n, err := s.remarks.Count(ctx)
+			require.NoError(t, err)
+			require.EqualValues(t, 3, n)
+			found, err := s.remarks.Search(ctx, "ada")
+			require.NoError(t, err)
+			require.Empty(t, found.Items)
+			require.ErrorIs(t, s.replies.May(ctx, crm.VerbRead, re.ID), crm.ErrNotFound, "nor what belongs to what belongs to it")
+			for _, err := range []error{
+				func() error { _, err := s.remarks.Create(ctx, remark{DealID: d.ID, Text: "x"}); return err }(),
+				func() error { _, err := s.replies.Create(ctx, reply{RemarkID: r.ID, Text: "x"}); return err }(),
+				func() error { _, err := s.remarks.Restore(ctx, other.ID); return err }(),
+			} {
+				require.ErrorIs(t, err, crm.ErrInvalid)
+			}
+			problems, err := s.Check(t.Context())
+			require.NoError(t, err)
+			require.Empty(t, problems)
+			_, err = s.deals.Restore(ctx, d.ID)
+			require.NoError(t, err)
+			got, err := s.remarks.Get(ctx, r.ID)
+			require.NoError(t, err)
+			require.Equal(t, r.Version, got.Version, "nothing happened to it")
+			require.NoError(t, s.replies.May(ctx, crm.VerbRead, re.ID))
+			_, err = s.remarks.Get(ctx, other.ID)
+			require.ErrorIs(t, err, crm.ErrNotFound, "it was deleted by itself")
+		}
+		require.NoError(t, s.deals.Purge(as(t, "ada"), d.ID))
+		for _, id := range []crm.ID{r.ID, other.ID} {
+			_, err := s.remarks.Get(f.sys, id, crm.WithDeleted())
+			require.ErrorIs(t, err, crm.ErrNotFound)
+			events, err := s.remarks.History(f.sys, id)
+			require.NoError(t, err)
+			require.Equal(t, "remark.purged", events.Items[0].Name)
+			require.Equal(t, "member:ada", events.Items[0].Actor)
+		}
+		_, err = s.replies.Get(f.sys, re.ID, crm.WithDeleted())
+		require.ErrorIs(t, err, crm.ErrNotFound)
+		problems, err := s.Check(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, problems)
 	})
 }
 

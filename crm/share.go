@@ -58,7 +58,6 @@ func (c *Core) defineShares() error {
 		return err
 	}
 	c.Shares = &Shares{kind.Collection}
-	c.subjects = append(c.subjects, subject{kind.o, kind.o.byName["object"], kind.o.byName["record_id"]})
 	return nil
 }
 
@@ -171,12 +170,12 @@ func (c *Core) checkShare(ctx context.Context, w *Write[Share]) error {
 	if err := target.access.may(VerbShare); err != nil {
 		return err
 	}
-	shared, err := target.load(ctx, s.RecordID, false)
+	shared, err := target.load(ctx, s.RecordID)
 	if err != nil {
 		return err
 	}
-	if o.parent != nil && shared.Value(o.parent.col) != nil {
-		return Invalid("record_id", "it is seen by who may read the %s it belongs to: share that one", o.parent.target.name)
+	if _, hangs := shared.subjectOf(); hangs || o.parent != nil && shared.Value(o.parent.col) != nil {
+		return Invalid("record_id", "it is seen by who may read the %s it belongs to: share that one", o.kindsAbove())
 	}
 	if err := target.access.mayWrite(ctx, VerbShare, shared); err != nil {
 		return err

@@ -15,6 +15,9 @@ import (
 //	ref=customer the id of a record of this kind; the field's name ends in _id
 //	as=payments  the name under which the other kind sees these records; without
 //	             it the plural of this kind
+//	subject=kind the id of a record of any kind, which the text field kind names: this
+//	             one hangs on that one, whose rights are its own and its maker's
+//	open         with subject: added by who may read that record
 //	parent       with ref: the record belongs to that one, whose rights are its own
 //	tree         with ref to the own kind: the records form trees, without cycles
 //	guarded      changed only by the verbs of its module
@@ -25,12 +28,14 @@ import (
 //	personal     says something about a person
 //	json         kept as JSON, and not compared
 type tags struct {
-	required, tree, parent, guarded, unique, fold, sort, search, personal, json bool
+	required, tree, parent, open, guarded, unique, fold, sort, search, personal, json bool
 
 	max  int
 	enum []string
 	ref  string
 	as   string
+
+	subject string
 }
 
 // parseTags reads a tag, and refuses a word it does not know.
@@ -41,7 +46,7 @@ func parseTags(f reflect.StructField) (tags, error) {
 		return t, nil
 	}
 	flags := map[string]*bool{
-		"required": &t.required, "tree": &t.tree, "parent": &t.parent, "guarded": &t.guarded, "unique": &t.unique, "fold": &t.fold,
+		"required": &t.required, "tree": &t.tree, "parent": &t.parent, "open": &t.open, "guarded": &t.guarded, "unique": &t.unique, "fold": &t.fold,
 		"sort": &t.sort, "search": &t.search, "personal": &t.personal, "json": &t.json,
 	}
 	for word := range strings.SplitSeq(text, ",") {
@@ -60,6 +65,8 @@ func parseTags(f reflect.StructField) (tags, error) {
 			t.enum = strings.Split(value, "|")
 		case key == "ref" && value != "":
 			t.ref = value
+		case key == "subject" && value != "":
+			t.subject = value
 		case key == "as" && value != "":
 			t.as = value
 		default:

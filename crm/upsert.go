@@ -269,7 +269,7 @@ func (w *writer) sameBy(ctx context.Context, given *rec, f *field) (ID, error) {
 	var found *rec
 	err := w.core.session(ctx).Read(ctx, w.sc.Tenant, &storage.Query{
 		Table: w.table, Columns: []int{w.byName["id"].col}, Limit: 1,
-		Where: w.access.reading(storage.And{living(false), f.equals(given)}),
+		Where: w.access.reading(storage.And{w.lives(), f.equals(given)}),
 	}, func() storage.Row {
 		found = w.newRec()
 		return found
@@ -292,7 +292,7 @@ func (w *writer) sameByCustom(ctx context.Context, given *rec, f *customField) (
 		Table: indexTable, Limit: 1,
 		Where: append(f.rows(), storage.Is{Field: storage.F("unique_value"), Op: storage.Eq, Value: f.uniqueText(v)}, storage.Exists{
 			Rel:   storage.Rel{Table: w.table, Column: "id", Key: "record_id"},
-			Where: w.access.reading(storage.And{living(false)}),
+			Where: w.access.reading(storage.And{w.lives()}),
 		}),
 	}, func() storage.Row { return &found })
 	return ID(found.record), err

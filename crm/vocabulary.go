@@ -105,7 +105,7 @@ func (v *vocabulary) Scope() storage.Expr {
 	case v.ledger():
 		return v.a.reading(v.ofLiving())
 	}
-	return v.a.reading(storage.And{living(false)})
+	return v.a.reading(storage.And{v.lives()})
 }
 
 func (v *vocabulary) to(o *object) *vocabulary {

@@ -188,7 +188,7 @@ func (o *object) updateOnce(ctx context.Context, id ID, event string, fn func(*r
 	if err != nil {
 		return nil, err
 	}
-	before, err := o.found(ctx, w.sc.Tenant, id, func(id ID) (*rec, error) { return w.load(ctx, id, false) })
+	before, err := o.found(ctx, w.sc.Tenant, id, func(id ID) (*rec, error) { return w.load(ctx, id) })
 	if err != nil {
 		return nil, err
 	}
@@ -234,11 +234,16 @@ func (o *object) updateOnce(ctx context.Context, id ID, event string, fn func(*r
 
 // load reads a record under the read right, as it is when nobody else may change
 // it, if in a transaction.
-func (w *writer) load(ctx context.Context, id ID, deleted bool) (*rec, error) {
+func (w *writer) load(ctx context.Context, id ID) (*rec, error) {
+	return w.loadWhere(ctx, id, w.lives())
+}
+
+// loadWhere is load of a record that may be deleted.
+func (w *writer) loadWhere(ctx context.Context, id ID, life storage.Expr) (*rec, error) {
 	var found *rec
 	q := &storage.Query{
 		Table: w.table, Columns: w.read, Limit: 1, Lock: w.core.tx(ctx) != nil,
-		Where: w.access.reading(storage.And{byID(id), living(deleted)}),
+		Where: w.access.reading(storage.And{byID(id), life}),
 	}
 	err := w.core.session(ctx).Read(ctx, w.sc.Tenant, q, func() storage.Row {
 		found = w.newRec()
@@ -298,6 +303,7 @@ func (w *writer) prepare(ctx context.Context, c *change) error {
 	}
 	faults = append(faults, c.guarded()...)
 	faults = append(faults, c.check()...)
+	faults = append(faults, c.halfSubject()...)
 	if len(faults) == 0 {
 		err := w.validate(c.after.v)
 		found, ours := faultsOf(err)
@@ -435,7 +441,7 @@ func (w *writer) needsTx(changes []*change) bool {
 		return true
 	}
 	for _, c := range changes {
-		if c.after == nil || c.event == "deleted" {
+		if c.after == nil || c.event == "deleted" || c.holdsSubject() {
 			return true
 		}
 		for _, f := range w.references {
@@ -462,6 +468,9 @@ func (w *writer) writeIn(ctx context.Context, changes []*change) error {
 		return err
 	}
 	if err := w.verifyParents(ctx, changes); err != nil {
+		return err
+	}
+	if err := w.verifySubjects(ctx, changes); err != nil {
 		return err
 	}
 	return w.written(ctx, changes)

@@ -153,18 +153,16 @@ func (p *ContactPoints) Of(ctx context.Context, a crm.Address) (ContactPoint, er
 // known returns what is known of addresses, by their keys.
 func (p *ContactPoints) known(ctx context.Context, list []crm.Address) (map[string]ContactPoint, error) {
 	points := map[string]ContactPoint{}
-	if len(list) == 0 {
-		return points, nil
+	for _, a := range list {
+		page, err := p.List(ctx, crm.Where("key == $1", a.Key()), crm.Limit(1))
+		if err != nil {
+			return nil, err
+		}
+		for _, point := range page.Items {
+			points[point.Key] = point
+		}
 	}
-	keys := make([]string, len(list))
-	for i, a := range list {
-		keys[i] = a.Key()
-	}
-	page, err := p.List(ctx, crm.Where("key in $1", keys), crm.Limit(crm.MaxPage))
-	for _, point := range page.Items {
-		points[point.Key] = point
-	}
-	return points, err
+	return points, nil
 }
 
 // ensure returns the row of an address, which is made when there is none. Of many writers

@@ -24,9 +24,9 @@ type Gender string
 
 // The genders.
 const (
-	Female Gender = "female"
-	Male   Gender = "male"
-	Other  Gender = "other"
+	GenderFemale Gender = "female"
+	GenderMale   Gender = "male"
+	GenderOther  Gender = "other"
 )
 
 // Customer is a person, an organisation or a household one does business with, or wants
@@ -79,6 +79,10 @@ type Customer struct {
 	// Revenue is what an organisation takes in a year.
 	Revenue crm.Money `json:"revenue"`
 	Tags    []string  `crm:"search" json:"tags,omitempty"`
+	// Lifecycle is how far he has come, and LifecycleSince since when he is there: Advance
+	// and SetBack write them. Create may begin at any stage.
+	Lifecycle      Lifecycle `crm:"guarded,enum=subscriber|lead|qualified|opportunity|customer|loyal|lapsed" json:"lifecycle,omitempty"`
+	LifecycleSince time.Time `crm:"guarded"                                                                  json:"lifecycle_since,omitzero"`
 	// Source is where he came from first: "fair", "web". FirstCampaign and LastCampaign
 	// are those that brought him, and brought him last.
 	Source        string `crm:"max=200" json:"source,omitempty"`

@@ -17,6 +17,16 @@ type Customers struct {
 	// Identities are their further addresses, ContactPoints what is known of addresses.
 	Identities    *Identities
 	ContactPoints *ContactPoints
+	// PostalAddresses are where they are, Relationships what they are to each other,
+	// Preferences what they like, Levels how they are graded.
+	PostalAddresses *PostalAddresses
+	Relationships   *Relationships
+	Preferences     *Preferences
+	Levels          *Levels
+	// Behaviour is what customers do, event by event.
+	Behaviour *Behaviour
+	// Duplicates finds those that are one.
+	Duplicates *Duplicates
 
 	core   *crm.Core
 	kind   *crm.Kind[Customer]
@@ -36,7 +46,11 @@ func New(core *crm.Core) (*Customers, error) {
 		return nil, err
 	}
 	c := &Customers{core: core}
-	for _, define := range []func(*crm.Core) error{c.defineCustomers, c.defineIdentities, c.defineContactPoints} {
+	c.Duplicates = &Duplicates{c}
+	for _, define := range []func(*crm.Core) error{
+		c.defineCustomers, c.defineIdentities, c.defineContactPoints, c.definePostalAddresses,
+		c.defineRelationships, c.definePreferences, c.defineLevels, c.defineBehaviour,
+	} {
 		if err := define(core); err != nil {
 			return nil, err
 		}
@@ -58,6 +72,7 @@ func (c *Customers) defineCustomers(core *crm.Core) error {
 func (c *Customers) prepare(ctx context.Context, w *crm.Write[Customer]) error {
 	nameAfterParts(w)
 	c.keepAddresses(ctx, w)
+	c.dateStage(ctx, w)
 	return c.check(ctx, w)
 }
 

@@ -3,6 +3,7 @@ package customers_test
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -203,7 +204,7 @@ func TestIdentifyMakesOneCustomer(t *testing.T) {
 						more = more[:2]
 					case 2:
 						profile.Email, more = mail.Value, []crm.Address{chat}
-						profile.Refs = crm.Refs{"shop": fmt.Sprint(round)}
+						profile.Refs = crm.Refs{"shop": strconv.Itoa(round)}
 					}
 					done, err := desks[i%2].Identify(ctx, profile, more...)
 					if assert.NoError(t, err) {

@@ -3,6 +3,7 @@ package customers
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -27,6 +28,19 @@ type Identity struct {
 	// Malformed is that Value is no address of its kind. It follows Value, and what is
 	// given is ignored.
 	Malformed bool `json:"malformed,omitempty"`
+}
+
+var _ crm.Validator = (*Identity)(nil)
+
+// Validate refuses a kind that no address has.
+func (i *Identity) Validate() error {
+	if i.Kind == crm.AddressEmail || i.Kind == crm.AddressPhone {
+		return nil
+	}
+	if _, err := crm.ParseAddress(i.Kind, "x"); err != nil { // of a network any handle is one
+		return crm.Invalid("kind", "is email, phone or a network's name, of 1 to 32 small letters, digits, _ and -")
+	}
+	return nil
 }
 
 // Address returns the address; the zero one when it is malformed.
@@ -69,8 +83,11 @@ func (i *Identities) normalise(ctx context.Context, w *crm.Write[Identity]) erro
 	}
 	system := crm.SystemIn(ctx)
 	owner, err := i.people.Get(system, is.CustomerID)
-	if err != nil {
-		return nil // the reference is refused once it is written
+	switch {
+	case errors.Is(err, crm.ErrNotFound): // the reference is refused once it is written
+		return nil
+	case err != nil:
+		return err
 	}
 	is.Value, is.Malformed = i.people.normal(ctx, is.Kind, is.Value, owner.Country)
 	a := is.Address()

@@ -1,6 +1,7 @@
 package customers_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
 	"os"
@@ -50,6 +51,11 @@ func TestWhatIsNoAddressIsKeptAndFlagged(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, other.Malformed)
 		require.True(t, func() bool { a := other.Address(); return a.IsZero() }())
+
+		_, err = d.Identities.Create(ctx, customers.Identity{CustomerID: ada.ID, Kind: "We Chat", Value: "ada"})
+		require.ErrorContains(t, err, "kind: is email, phone or a network's name")
+		_, err = d.Identities.Create(ctx, customers.Identity{CustomerID: crm.ID{1}, Kind: "wechat", Value: "ada"})
+		require.ErrorContains(t, err, "customer_id")
 
 		ada, err = d.Update(ctx, ada.ID, func(c *customers.Customer) error {
 			c.Email, c.Phone, c.EmailMalformed = "ada@example.com", "", true
@@ -175,6 +181,20 @@ func TestAddressesAreUniqueWhereTheTenantAsks(t *testing.T) {
 		n, err := d.Count(ctx)
 		require.NoError(t, err)
 		require.EqualValues(t, 3, n, "what was refused left nothing")
+
+		_, err = d.Identities.Create(ctx, customers.Identity{CustomerID: bob.ID, Kind: crm.AddressEmail, Value: "second@example.com"})
+		require.NoError(t, err)
+		require.NoError(t, d.Delete(ctx, bob.ID))
+		second := d.person(ctx, t, "Second", "second@example.com")
+		_, err = d.Restore(ctx, bob.ID)
+		require.ErrorIs(t, err, crm.ErrConflict, "with all he had")
+		require.NoError(t, d.Delete(ctx, second.ID))
+		_, err = d.Restore(ctx, bob.ID)
+		require.NoError(t, err)
+		holders, err := d.ByAddress(ctx, email("second@example.com"))
+		require.NoError(t, err)
+		require.Len(t, holders, 1)
+		require.NoError(t, d.Purge(ctx, bob.ID))
 	})
 }
 
@@ -182,13 +202,12 @@ func TestAddressesAreUniqueWhereTheTenantAsks(t *testing.T) {
 // in the directory EMBEDCRM_TEST_DATA names.
 func TestMailboxesOfTheStandards(t *testing.T) {
 	dir := os.Getenv("EMBEDCRM_TEST_DATA")
-	file, err := os.Open(filepath.Join(dir, "isemail", "cases.csv"))
+	content, err := os.ReadFile(filepath.Join(dir, "isemail", "cases.csv"))
 	if dir == "" || os.IsNotExist(err) {
 		t.Skip("set EMBEDCRM_TEST_DATA to a directory with isemail/cases.csv")
 	}
 	require.NoError(t, err)
-	defer file.Close()
-	rows, err := csv.NewReader(file).ReadAll()
+	rows, err := csv.NewReader(bytes.NewReader(content)).ReadAll()
 	require.NoError(t, err)
 	atDesk(t, customers.Policy{}, func(ctx context.Context, t *testing.T, d *desk) {
 		for _, row := range rows[1:] {

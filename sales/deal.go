@@ -58,7 +58,9 @@ type Deals struct {
 
 func (s *Sales) defineDeals(core *crm.Core) error {
 	d := &Deals{sales: s}
-	kind, err := crm.Define(core, crm.Object[Deal]{Name: "deal", Initial: d.begin, BeforeWrite: d.follow})
+	kind, err := crm.Define(core, crm.Object[Deal]{Name: "deal", Initial: d.begin, BeforeWrite: d.follow, Timeline: []crm.Appearance{
+		{On: "customer_id", Title: "name"}, {On: "customer_id", At: "closed", Title: "name", Kind: "deal.closed"},
+	}})
 	if err != nil {
 		return err
 	}

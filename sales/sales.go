@@ -16,7 +16,8 @@ type Sales struct {
 	Stages    *Stages
 	Deals     *Deals
 
-	core *crm.Core
+	core   *crm.Core
+	people *customers.Customers
 }
 
 //go:embed migrations
@@ -35,13 +36,16 @@ func New(core *crm.Core, people *customers.Customers) (*Sales, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sales{core: core}
+	s := &Sales{core: core, people: people}
 	for _, define := range []func(*crm.Core) error{s.defineProducts, s.definePipelines, s.defineStages, s.defineDeals} {
 		if err := define(core); err != nil {
 			return nil, err
 		}
 	}
-	core.AddLine(storage.Line{Name: "sales", Files: files, Needs: map[string]int{"crm": 3, "customers": 1}})
+	core.AddLine(storage.Line{Name: "sales", Files: files, Needs: map[string]int{"crm": 3, "customers": 5}})
 	core.Seed(s.seed)
+	if err := core.On("deal.*", "sales.lifecycle", s.advance); err != nil {
+		return nil, err
+	}
 	return s, nil
 }

@@ -15,6 +15,10 @@ type Session interface {
 	// again or Read returns nil.
 	Read(ctx context.Context, tenant string, q *Query, next func() Row) error
 
+	// Union finds the first rows of several tables together, in one order, with one
+	// statement; rows are delivered as Read delivers them.
+	Union(ctx context.Context, tenant string, u *Union, next func() Row) error
+
 	// Aggregate computes figures; rows are delivered as Read delivers them. More
 	// than MaxGroups rows are ErrInvalid.
 	Aggregate(ctx context.Context, tenant string, a *Aggregate, next func() Row) error

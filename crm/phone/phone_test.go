@@ -1,6 +1,7 @@
 package phone_test
 
 import (
+	"bytes"
 	"encoding/csv"
 	"os"
 	"path/filepath"
@@ -50,13 +51,12 @@ func TestOneNumberHasOneForm(t *testing.T) {
 func TestNumbersOfTheWorld(t *testing.T) {
 	t.Parallel()
 	dir := os.Getenv("EMBEDCRM_TEST_DATA")
-	file, err := os.Open(filepath.Join(dir, "phones", "phone_cases.csv"))
+	content, err := os.ReadFile(filepath.Join(dir, "phones", "phone_cases.csv"))
 	if dir == "" || os.IsNotExist(err) {
 		t.Skip("set EMBEDCRM_TEST_DATA to a directory with phones/phone_cases.csv")
 	}
 	require.NoError(t, err)
-	defer file.Close()
-	rows, err := csv.NewReader(file).ReadAll()
+	rows, err := csv.NewReader(bytes.NewReader(content)).ReadAll()
 	require.NoError(t, err)
 	var valid, other int
 	for _, row := range rows[1:] {

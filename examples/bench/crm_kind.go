@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/embedcrm/embedcrm/crm"
+	"github.com/embedcrm/embedcrm/crm/activity"
 	"github.com/embedcrm/embedcrm/storage"
 )
 
@@ -93,6 +94,9 @@ func newCRM(ctx context.Context, store storage.Store) (*crmCore, error) {
 		return nil, err
 	}
 	if c.contacts, err = crm.Define(c.Core, crm.Object[contact]{Name: "contact"}); err != nil {
+		return nil, err
+	}
+	if _, err = activity.New(c.Core); err != nil {
 		return nil, err
 	}
 	if err := c.handle(); err != nil {

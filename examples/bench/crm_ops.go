@@ -23,6 +23,8 @@ type crmSide interface {
 	numbered(ctx context.Context, tenant string, number int64) (int64, error)
 	// search returns a page of contacts that are found by a text.
 	search(ctx context.Context, tenant, text string) ([]contact, error)
+	// timeline reads the first page of what happened to a customer and hangs on him.
+	timeline(ctx context.Context, tenant string, id crm.ID) ([]moment, error)
 	// create adds a customer.
 	create(ctx context.Context, tenant string, b buyer) (buyer, error)
 	// createAll adds customers, all or none.
@@ -61,6 +63,7 @@ func crmOperations(w *crmWorld) []crmOperation {
 		{"crm get", 1, crmGet}, {"crm list page 1", 1, crmList}, {fmt.Sprintf("crm list page %d", w.farthest()), 1, crmListFar},
 		{"crm list by team", 1, crmTeam}, {"crm count", 1, crmCount}, {"crm count by custom field", 1, crmNumbered},
 		{"crm search rare", 1, crmSearch(rareWord, namesakes)}, {"crm search common", 1, crmSearch(commonWord, pageSize)},
+		{"crm timeline", 1, crmTimeline},
 		{"crm create", 1, crmCreate}, {"crm create with reference", 1, crmCreateReferring}, {"crm update", 1, crmUpdate},
 		{"crm upsert", 1, crmUpsert}, {"crm delete", 1, crmRemove}, {"crm bulk create", 1, crmCreateAll(batch)},
 		{"crm deliver events", items, crmDeliver}, {"crm finish jobs", items, crmFinish}, {"crm run steps", steps * instances, crmMove},

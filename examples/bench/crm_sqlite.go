@@ -26,6 +26,7 @@ type crmBySQLite struct {
 	insertCustomer, updateCustomer, deleteCustomer   *sql.Stmt
 	insertEvent, insertMessage, insertIndex          *sql.Stmt
 	searchWords                                      *sql.Stmt // once there are contacts
+	readTimeline                                     *sql.Stmt // once there are timelines
 }
 
 var _ crmSide = &crmBySQLite{}

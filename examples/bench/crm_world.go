@@ -32,6 +32,7 @@ type crmWorld struct {
 	far    position       // where the far page begins, once it was found
 
 	searched  bool // there are contacts
+	met       bool // there are timelines
 	published bool // there is a process
 }
 

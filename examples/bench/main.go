@@ -58,7 +58,7 @@ func main() {
 	flag.IntVar(&c.rows, "rows", 100_000, "customers, of ten tenants")
 	flag.IntVar(&c.rounds, "rounds", 15, "rounds of each operation, at least 15")
 	flag.StringVar(&c.engine, "engine", "all", "sqlite, postgres or all")
-	flag.StringVar(&c.layer, "layer", "all", "storage, crm, peers or all (which is without the peers)")
+	flag.StringVar(&c.layer, "layer", "all", "storage, crm, customers, peers or all (which is without the peers)")
 	dsn := flag.String("dsn", "", "a Postgres server to use, as superuser; databases are made there and dropped")
 	flag.BoolVar(&c.grow, "grow", false, "compare with 10,000 rows instead: ours is then the larger database, base the small one")
 	run := flag.String("run", ".", "operations to run, a regular `expression`")
@@ -102,8 +102,8 @@ func profiled(name string, fn func(ctx context.Context) error) error {
 
 // bench measures and prints.
 func (c config) bench(ctx context.Context) error {
-	if !slices.Contains([]string{"all", "storage", "crm", "peers"}, c.layer) {
-		return errors.New("a layer is storage, crm or peers")
+	if !slices.Contains([]string{"all", "storage", "crm", "customers", "peers"}, c.layer) {
+		return errors.New("a layer is storage, crm, customers or peers")
 	}
 	if c.rounds < 15 || c.rows < 10*tenants*pageSize {
 		return fmt.Errorf("it takes 15 rounds and %d rows at least", 10*tenants*pageSize)
@@ -130,7 +130,7 @@ func (c config) bench(ctx context.Context) error {
 
 // on measures on one engine.
 func (c config) on(ctx context.Context, engine string, say func(format string, args ...any)) error {
-	if c.layer != "crm" {
+	if c.layer == "all" || c.layer == "storage" {
 		if err := c.storageLayer(ctx, engine, say); err != nil {
 			return err
 		}
@@ -138,7 +138,15 @@ func (c config) on(ctx context.Context, engine string, say func(format string, a
 	if c.layer == "storage" || c.grow {
 		return nil
 	}
-	return c.crmLayer(ctx, engine, say)
+	if c.layer != "customers" {
+		if err := c.crmLayer(ctx, engine, say); err != nil {
+			return err
+		}
+	}
+	if c.layer == "crm" {
+		return nil
+	}
+	return c.customersLayer(ctx, engine, say)
 }
 
 // storageLayer measures a store beside SQL by hand, or with more rows beside itself with few.

@@ -104,6 +104,7 @@ func groups() []group {
 	return []group{
 		{"Values", true, valuesTests()},
 		{"Query", true, queryTests()},
+		{"Union", true, unionTests()},
 		{"Aggregate", true, aggregateTests()},
 		{"Write", true, writeTests()},
 		{"Words", true, wordTests()},
@@ -200,6 +201,10 @@ func (j joined) in(ctx context.Context, call func(storage.Session) error) error 
 
 func (j joined) Read(ctx context.Context, tenant string, q *storage.Query, next func() storage.Row) error {
 	return j.in(ctx, func(s storage.Session) error { return s.Read(ctx, tenant, q, next) })
+}
+
+func (j joined) Union(ctx context.Context, tenant string, u *storage.Union, next func() storage.Row) error {
+	return j.in(ctx, func(s storage.Session) error { return s.Union(ctx, tenant, u, next) })
 }
 
 func (j joined) Aggregate(ctx context.Context, tenant string, a *storage.Aggregate, next func() storage.Row) error {

@@ -41,10 +41,11 @@ func (e *env) atomic(fn func(e *env) error) error {
 // calls makes one call of each kind on a Session and returns their errors.
 func (e *env) calls() map[string]error {
 	_, read := e.find(&storage.Query{Table: e.note, Limit: 1})
+	_, union := e.together(e.notesAndAuthors(1))
 	_, aggregate := e.reckon(&storage.Aggregate{Table: e.note, Measure: []storage.Measure{count()}})
 	_, expand := e.s.Expand(e.ctx, e.tenant, &storage.Expansion{Into: e.mark, From: e.note, Set: set("note_id", storage.F("id"), "kind", "calls", "n", 1)})
 	return map[string]error{
-		"read": read, "aggregate": aggregate, "expand": expand,
+		"read": read, "union": union, "aggregate": aggregate, "expand": expand,
 		"write":  e.try(insert(e.note, row(e.note, "id", id(1_000_000)))),
 		"atomic": e.s.Atomic(e.ctx, func(storage.Session) error { return nil }),
 	}

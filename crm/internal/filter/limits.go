@@ -12,10 +12,12 @@ import (
 )
 
 // Limits of the language. The condition an expression compiles to is also held to
-// those of package storage: MaxNodes, MaxDepth and MaxValues.
+// those of package storage, of which MaxNodes leaves room for the rights and scopes that
+// are put beside it.
 const (
 	MaxText      = 4 << 10 // bytes of an expression
 	MaxRelations = 10      // uses of any, all, none and count
+	MaxNodes     = 200     // conditions
 	MaxArgs      = 100     // arguments
 )
 

@@ -140,7 +140,7 @@ func TestThePageCompiles(t *testing.T) {
 				}
 			}
 		case "Limits":
-			want := []int{filter.MaxText, storage.MaxNodes, storage.MaxDepth, filter.MaxRelations, storage.MaxValues, filter.MaxArgs}
+			want := []int{filter.MaxText, filter.MaxNodes, storage.MaxDepth, filter.MaxRelations, storage.MaxValues, filter.MaxArgs}
 			for i, row := range table.rows {
 				require.Equal(t, strconv.Itoa(want[i]), row[1], row[0])
 			}

@@ -58,8 +58,8 @@ type reader struct {
 func (r *reader) at(n ast.Node) int { return r.pos(n.Location().From) }
 
 func (r *reader) condition(n ast.Node, depth int) (condition, error) {
-	if r.nodes++; r.nodes > storage.MaxNodes {
-		return nil, invalid(r.at(n), "there are more than %d conditions", storage.MaxNodes)
+	if r.nodes++; r.nodes > MaxNodes {
+		return nil, invalid(r.at(n), "there are more than %d conditions", MaxNodes)
 	}
 	if depth > storage.MaxDepth {
 		return nil, invalid(r.at(n), "conditions are nested deeper than %d", storage.MaxDepth)

@@ -4,8 +4,8 @@ ALTER TABLE {schema}.customer ADD COLUMN phone_malformed boolean NOT NULL DEFAUL
 
 UPDATE {schema}.customer SET email_fold = lower(email);
 DROP INDEX {schema}.customer_email;
-CREATE INDEX customer_email ON {schema}.customer (tenant, email_fold) WHERE deleted IS NULL;
-CREATE INDEX customer_phone ON {schema}.customer (tenant, phone) WHERE deleted IS NULL;
+CREATE INDEX customer_email ON {schema}.customer (tenant, email_fold, updated, id) WHERE deleted IS NULL;
+CREATE INDEX customer_phone ON {schema}.customer (tenant, phone, updated, id) WHERE deleted IS NULL;
 
 CREATE TABLE {schema}.identity (
 	tenant text COLLATE "C" NOT NULL,
@@ -26,8 +26,8 @@ CREATE TABLE {schema}.identity (
 	PRIMARY KEY (tenant, id),
 	FOREIGN KEY (tenant, customer_id) REFERENCES {schema}.customer (tenant, id)
 );
-CREATE INDEX identity_customer ON {schema}.identity (tenant, customer_id);
-CREATE INDEX identity_value ON {schema}.identity (tenant, value_fold) WHERE deleted IS NULL;
+CREATE INDEX identity_customer ON {schema}.identity (tenant, customer_id, updated, id);
+CREATE INDEX identity_value ON {schema}.identity (tenant, value_fold, updated, id) WHERE deleted IS NULL;
 CREATE INDEX identity_updated ON {schema}.identity (tenant, updated, id) WHERE deleted IS NULL;
 CREATE INDEX identity_owner ON {schema}.identity (tenant, owner_id);
 

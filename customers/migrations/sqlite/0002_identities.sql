@@ -4,8 +4,8 @@ ALTER TABLE crm_customer ADD COLUMN phone_malformed INTEGER NOT NULL DEFAULT 0;
 
 UPDATE crm_customer SET email_fold = lower(email);
 DROP INDEX crm_customer_email;
-CREATE INDEX crm_customer_email ON crm_customer (tenant, email_fold) WHERE deleted IS NULL;
-CREATE INDEX crm_customer_phone ON crm_customer (tenant, phone) WHERE deleted IS NULL;
+CREATE INDEX crm_customer_email ON crm_customer (tenant, email_fold, updated, id) WHERE deleted IS NULL;
+CREATE INDEX crm_customer_phone ON crm_customer (tenant, phone, updated, id) WHERE deleted IS NULL;
 
 CREATE TABLE crm_identity (
 	tenant TEXT NOT NULL,
@@ -26,8 +26,8 @@ CREATE TABLE crm_identity (
 	PRIMARY KEY (tenant, id),
 	FOREIGN KEY (tenant, customer_id) REFERENCES crm_customer (tenant, id)
 );
-CREATE INDEX crm_identity_customer ON crm_identity (tenant, customer_id);
-CREATE INDEX crm_identity_value ON crm_identity (tenant, value_fold) WHERE deleted IS NULL;
+CREATE INDEX crm_identity_customer ON crm_identity (tenant, customer_id, updated, id);
+CREATE INDEX crm_identity_value ON crm_identity (tenant, value_fold, updated, id) WHERE deleted IS NULL;
 CREATE INDEX crm_identity_updated ON crm_identity (tenant, updated, id) WHERE deleted IS NULL;
 CREATE INDEX crm_identity_owner ON crm_identity (tenant, owner_id);
 

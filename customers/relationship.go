@@ -1,0 +1,158 @@
+package customers
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/embedcrm/embedcrm/crm"
+)
+
+// RelationshipKind says how two customers are related.
+type RelationshipKind string
+
+// The kinds of relationships.
+const (
+	// WorksAt is a person at an organisation.
+	WorksAt RelationshipKind = "works_at"
+	// LivesIn is a person in a household.
+	LivesIn RelationshipKind = "lives_in"
+	// Related is any other, of any two customers; its Role says what it is.
+	Related RelationshipKind = "related"
+)
+
+// Relationship is what one customer is to another: Ada works at Acme as an engineer since
+// May. It belongs to the first of the two, here to Ada. That one organisation belongs to
+// another is the other's ParentID.
+type Relationship struct {
+	crm.Record
+
+	CustomerID crm.ID           `crm:"required,ref=customer,parent"              json:"customer_id"`
+	OtherID    crm.ID           `crm:"required,ref=customer,as=relations"        json:"other_id"`
+	Kind       RelationshipKind `crm:"required,enum=works_at|lives_in|related" json:"kind"`
+	// Role is what the customer is to the other: decision maker, spouse, tax adviser.
+	// Related takes one.
+	Role string `crm:"max=100,personal" json:"role,omitempty"`
+	// Title and Department are where he works in an organisation.
+	Title      string `crm:"max=100,personal" json:"title,omitempty"`
+	Department string `crm:"max=100"          json:"department,omitempty"`
+	// Since and Until are its first and its last day; zero: they are not known, or it
+	// goes on.
+	Since crm.Date `json:"since,omitzero"`
+	Until crm.Date `json:"until,omitzero"`
+	// Main is the one that counts when there are several of a kind. A customer has at most
+	// one of each: his first becomes it, and one that is made it takes it from the other.
+	Main bool `json:"main,omitempty"`
+}
+
+var _ crm.Validator = (*Relationship)(nil)
+
+// Validate refuses what a relationship cannot be.
+func (r *Relationship) Validate() error {
+	switch {
+	case r.CustomerID == r.OtherID:
+		return crm.Invalid("other_id", "is the customer himself")
+	case r.Kind == Related && r.Role == "":
+		return crm.Invalid("role", "is required: say what the customer is to the other")
+	case r.Kind != WorksAt && r.Title+r.Department != "":
+		return crm.Invalid("title", "and department are for those who work there: leave them out")
+	case r.Since != crm.Date{} && r.Until != crm.Date{} && r.Until.Compare(r.Since) < 0:
+		return crm.Invalid("until", "lies before since")
+	}
+	return nil
+}
+
+// Relationships are what customers are to each other.
+type Relationships struct {
+	crm.Collection[Relationship]
+
+	people *Customers
+}
+
+func (c *Customers) defineRelationships(core *crm.Core) error {
+	r := &Relationships{people: c}
+	kind, err := crm.Define(core, crm.Object[Relationship]{Name: "relationship", BeforeWrite: r.fit, AfterWrite: r.only})
+	if err != nil {
+		return err
+	}
+	r.Collection = kind.Collection
+	c.Relationships = r
+	return nil
+}
+
+// fit holds that those related are what the kind is of, and makes the first of a kind
+// the main one.
+func (r *Relationships) fit(ctx context.Context, w *crm.Write[Relationship]) error {
+	is, was := w.After, w.Before
+	if was != nil && is.CustomerID == was.CustomerID && is.OtherID == was.OtherID && is.Kind == was.Kind {
+		return nil
+	}
+	wanted := map[RelationshipKind][2]Kind{WorksAt: {Person, Organisation}, LivesIn: {Person, Household}}[is.Kind]
+	for i, end := range []struct {
+		field string
+		id    crm.ID
+	}{{"customer_id", is.CustomerID}, {"other_id", is.OtherID}} {
+		if wanted[i] == "" {
+			continue
+		}
+		o, err := r.people.Get(ctx, end.id)
+		switch {
+		case errors.Is(err, crm.ErrNotFound): // the reference is refused once it is written
+		case err != nil:
+			return err
+		case o.Kind != "" && o.Kind != wanted[i]: // else he may not read what it is
+			return crm.Invalid(end.field, "refers to %s, and %s is %s", o.Kind.one(), is.Kind, wanted[0].one()+" at "+wanted[1].one())
+		}
+	}
+	if was != nil || is.Main {
+		return nil
+	}
+	n, err := r.Count(crm.SystemIn(ctx), crm.Where("customer_id == $1 and kind == $2", is.CustomerID, string(is.Kind)))
+	is.Main = n == 0
+	return err
+}
+
+// only takes from others of the kind that they are the main one.
+func (r *Relationships) only(ctx context.Context, w *crm.Write[Relationship]) error {
+	is, was := w.After, w.Before
+	if is == nil || !is.Main || !is.Deleted.IsZero() ||
+		was != nil && was.Main && was.Deleted.IsZero() && was.CustomerID == is.CustomerID && was.Kind == is.Kind {
+		return nil
+	}
+	system := crm.SystemIn(ctx)
+	if _, err := r.people.kind.Hold(system, is.CustomerID); err != nil {
+		return err
+	}
+	others, err := r.List(system, crm.Where("customer_id == $1 and kind == $2 and main and id != $3", is.CustomerID, string(is.Kind), is.ID))
+	for _, o := range others.Items {
+		if err == nil {
+			_, err = r.Update(system, o.ID, func(o *Relationship) error { o.Main = false; return nil })
+		}
+	}
+	return err
+}
+
+// Of returns the relationships of a customer that are in force today, by the calendar of
+// the tenant, whichever of the two he is: the main ones first, then the oldest. They are at
+// most 2,000, and only those whose other customer the actor may read as well.
+func (r *Relationships) Of(ctx context.Context, id crm.ID) ([]Relationship, error) {
+	if _, err := r.people.Get(ctx, id); err != nil {
+		return nil, failed("of", "relationship", id, err)
+	}
+	const today = "(since == nil or since <= today()) and (until == nil or until >= today()) and other.kind != nil"
+	var list []Relationship
+	for _, end := range []string{"customer_id == $1", "other_id == $1"} {
+		page, err := r.List(ctx, crm.Where(end, id), crm.Where(today), crm.Limit(crm.MaxPage))
+		if err != nil {
+			return nil, failed("of", "relationship", id, err)
+		}
+		list = append(list, page.Items...)
+	}
+	slices.SortStableFunc(list, func(a, b Relationship) int {
+		if a.Main != b.Main {
+			return map[bool]int{true: -1, false: 1}[a.Main]
+		}
+		return older(&a.Record, &b.Record)
+	})
+	return list, nil
+}
