@@ -34,10 +34,11 @@ var (
 	}}
 	partInto, partVersion, partEnded = partTable.Index("into_id"), partTable.Index("version"), partTable.Index("ended")
 
-	// moveTable has what a merge made refer to the survivor, and to whom it referred.
+	// moveTable has what a merge made refer to the survivor, and to whom it referred; the
+	// version is the record's by then.
 	moveTable = &storage.Table{Name: "merge_move", Key: []string{"merge_id", "object", "field", "record_id"}, Columns: []storage.Column{
 		{Name: "merge_id", Kind: storage.ID}, {Name: "object", Kind: storage.Text}, {Name: "field", Kind: storage.Text},
-		{Name: "record_id", Kind: storage.ID}, {Name: "from_id", Kind: storage.ID},
+		{Name: "record_id", Kind: storage.ID}, {Name: "from_id", Kind: storage.ID}, {Name: "version", Kind: storage.Int},
 	}}
 )
 
