@@ -133,8 +133,7 @@ func (o *object) match(ctx context.Context, given *rec, by []string) (id ID, the
 		}
 		return err
 	}
-	given = given.clone()
-	_ = given.normalise() // as it would be kept; its faults are found by the write
+	_ = given.normalise() // as it would be kept; its faults are found by the write, which does it again
 	for _, source := range slices.Sorted(maps.Keys(wanted.refs)) {
 		found, err := w.byRef(ctx, source, wanted.refs[source])
 		if err == nil && !found.IsZero() {
@@ -266,18 +265,12 @@ func (w *writer) reachable(ctx context.Context, id ID, field string) (to ID, abs
 
 // sameBy returns the living record with the value given has in a unique field.
 func (w *writer) sameBy(ctx context.Context, given *rec, f *field) (ID, error) {
-	var found *rec
+	var found idRow
 	err := w.core.session(ctx).Read(ctx, w.sc.Tenant, &storage.Query{
 		Table: w.table, Columns: []int{w.byName["id"].col}, Limit: 1,
 		Where: w.access.reading(storage.And{w.lives(), f.equals(given)}),
-	}, func() storage.Row {
-		found = w.newRec()
-		return found
-	})
-	if err != nil || found == nil {
-		return ID{}, err
-	}
-	return found.meta().ID, nil
+	}, func() storage.Row { return &found })
+	return ID(found.id), err
 }
 
 // sameByCustom returns the living record with the value given has in a unique field of

@@ -437,7 +437,7 @@ func (w *writer) write(ctx context.Context, changes []*change) error {
 
 // needsTx reports whether changes take more than one statement group.
 func (w *writer) needsTx(changes []*change) bool {
-	if w.after != nil || w.rights || len(changes) > 1 && len(w.group(changes)) < len(changes) {
+	if w.after != nil || w.rights || w.sc.returned && w.access.rights.erased || len(changes) > 1 && len(w.group(changes)) < len(changes) {
 		return true
 	}
 	for _, c := range changes {
@@ -496,6 +496,9 @@ func (w *writer) written(ctx context.Context, changes []*change) error {
 	}
 	if w.after != nil {
 		for i, c := range changes {
+			if c.event == eventErased { // nothing may refuse it
+				continue
+			}
 			if err := w.after(ctx, c); err != nil {
 				return at(i, len(changes), err)
 			}
