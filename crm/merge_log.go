@@ -3,6 +3,7 @@ package crm
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,10 +34,11 @@ var (
 	}}
 	partInto, partVersion, partEnded = partTable.Index("into_id"), partTable.Index("version"), partTable.Index("ended")
 
-	// moveTable has what a merge made refer to the survivor, and to whom it referred.
+	// moveTable has what a merge made refer to the survivor, and to whom it referred; the
+	// version is the record's by then.
 	moveTable = &storage.Table{Name: "merge_move", Key: []string{"merge_id", "object", "field", "record_id"}, Columns: []storage.Column{
 		{Name: "merge_id", Kind: storage.ID}, {Name: "object", Kind: storage.Text}, {Name: "field", Kind: storage.Text},
-		{Name: "record_id", Kind: storage.ID}, {Name: "from_id", Kind: storage.ID},
+		{Name: "record_id", Kind: storage.ID}, {Name: "from_id", Kind: storage.ID}, {Name: "version", Kind: storage.Int},
 	}}
 )
 
@@ -160,9 +162,7 @@ func (o *object) currents(ctx context.Context, tenant string, ids []uuid.UUID) (
 	known := map[uuid.UUID]uuid.UUID{} // each step that was found
 	for next := to; len(next) > 0; {
 		var ask []uuid.UUID
-		for id, into := range next {
-			known[id] = into
-		}
+		maps.Copy(known, next)
 		for _, into := range next {
 			if _, asked := known[into]; !asked {
 				ask = append(ask, into)

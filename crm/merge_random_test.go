@@ -89,10 +89,10 @@ func TestMergesThatAreUndoneWereNever(t *testing.T) {
 				}
 				c.Tags = rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "c"}), 0, 2).Draw(rt, "tags")
 				for _, source := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"erp", "shop"}), 0, 2, rapid.ID).Draw(rt, "refs") {
-					c.Refs[source] = fmt.Sprint(i)
+					c.Refs[source] = strconv.Itoa(i)
 				}
 				if maybe.Draw(rt, "tier") {
-					c.Custom["tier"] = fmt.Sprint(i)
+					c.Custom["tier"] = strconv.Itoa(i)
 				}
 				if topics := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"x", "y", "z"}), 0, 2, rapid.ID).Draw(rt, "topics"); len(topics) > 0 {
 					c.Custom["topics"] = topics
@@ -139,7 +139,7 @@ func TestMergesThatAreUndoneWereNever(t *testing.T) {
 				require.NoError(rt, err)
 				preview.Result.Version, preview.Result.Updated = kept.Version, kept.Updated
 				require.Equal(rt, preview.Result, kept)
-				require.Equal(rt, len(preview.Relinked), len(m.Relinked))
+				require.Len(rt, m.Relinked, len(preview.Relinked))
 				merges = append(merges, m.ID)
 				ids = slices.DeleteFunc(ids, func(id crm.ID) bool { return slices.Contains(chosen[1:], id) })
 				for _, id := range chosen {
@@ -222,7 +222,7 @@ func TestMergesBesideWriters(t *testing.T) {
 					to, next := ids[i][n%size], ids[i][(n+1)%size]
 					var d deal
 					err := again(func() (err error) {
-						d, err = s.deals.Create(ctx, deal{Name: fmt.Sprint(i), CompanyID: to})
+						d, err = s.deals.Create(ctx, deal{Name: strconv.Itoa(i), CompanyID: to})
 						return err
 					})
 					if !noError(t, err) {
@@ -263,7 +263,7 @@ func TestMergesBesideWriters(t *testing.T) {
 			got, err := s.deals.Get(ctx, d.ID)
 			require.NoError(t, err)
 			require.EqualValues(t, 1, got.Score)
-			require.Equal(t, d.Name, fmt.Sprint(of[got.CompanyID]))
+			require.Equal(t, d.Name, strconv.Itoa(of[got.CompanyID]))
 			require.True(t, tags[d.ID.String()], "what was written to a company is with it or with who absorbed it")
 		}
 		require.Equal(t, writers*writes, n)
@@ -290,7 +290,7 @@ func noError(t *testing.T, err error) bool {
 }
 
 // merger is the environment variable that makes this test binary a process that merges
-// until it is killed: driver, DSN and two companies, divided by bars.
+// until it is killed: driver, DSN, two companies and the hour, divided by bars.
 const merger = "EMBEDCRM_TEST_MERGER"
 
 // TestMerger is no test but the process that TestKilledWhileMerging kills.
@@ -302,13 +302,14 @@ func TestMerger(t *testing.T) {
 	s := newShop(t, openStore(t, args[0], args[1]), crm.Config{})
 	hour, err := strconv.Atoi(args[4])
 	require.NoError(t, err)
-	s.Clock.Advance(time.Duration(hour) * time.Hour) // behind what the one before wrote
+	s.Clock.Advance(time.Duration(hour) * time.Hour)
 	ctx := system(t)
 	a, err := crm.ParseID(args[2])
 	require.NoError(t, err)
 	b, err := crm.ParseID(args[3])
 	require.NoError(t, err)
 	for {
+		s.Clock.Advance(time.Second)
 		page, err := s.companies.Merges(ctx, a, crm.Limit(1))
 		require.NoError(t, err)
 		if len(page.Items) == 0 || !page.Items[0].Undone.IsZero() {
@@ -342,8 +343,8 @@ func TestKilledWhileMerging(t *testing.T) {
 				_, err := s.deals.CreateAll(ctx, slices.Repeat([]deal{{Name: "D", CompanyID: id}}, each))
 				require.NoError(t, err)
 			}
-			for n := range 5 {
-				killMerger(t, strings.Join([]string{engine, dsn, a.ID.String(), b.ID.String(), strconv.Itoa(n + 1)}, "|"))
+			for hour := range 5 {
+				killMerger(t, fmt.Sprint(engine, "|", dsn, "|", a.ID, "|", b.ID, "|", hour+1))
 				count := func(id crm.ID) int64 {
 					n, err := s.deals.Count(ctx, crm.Where("company_id == $1", id))
 					require.NoError(t, err)

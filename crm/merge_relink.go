@@ -2,6 +2,7 @@ package crm
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -21,25 +22,8 @@ type link struct {
 	get   func(r *rec) ID
 	set   func(r *rec, id ID)
 	alone bool // only living records refer by it
+	hangs bool // what refers by it belongs to the other record, and goes and comes with it
 	spare []any
-}
-
-// pointer is a pair of fields by which records of a kind refer to records of any kind.
-type pointer struct {
-	of           *object
-	object, byID *field
-}
-
-// pointers are all there are: what hangs on records, and shares.
-func (c *Core) pointers() []pointer {
-	shares := c.Shares.o
-	list := []pointer{{shares, shares.byName["object"], shares.byName["record_id"]}}
-	for _, o := range c.order {
-		if o.subject != nil {
-			list = append(list, pointer{o, o.subjectKind, o.subject})
-		}
-	}
-	return list
 }
 
 // links are all ways to refer to records of an object, in a fixed order.
@@ -52,7 +36,7 @@ func (o *object) links(ctx context.Context, tenant string) ([]link, error) {
 			where: func(id ID) storage.Expr {
 				return storage.Is{Field: storage.F(r.by.name), Op: storage.Eq, Value: uuid.UUID(id)}
 			},
-			get: r.by.reference, set: r.by.refer,
+			get: r.by.reference, set: r.by.refer, hangs: r.by.parent,
 		})
 	}
 	all, err := o.core.definitions(ctx, tenant)
@@ -66,8 +50,13 @@ func (o *object) links(ctx context.Context, tenant string) ([]link, error) {
 			}
 		}
 	}
-	for _, p := range o.core.pointers() {
-		list = append(list, p.link(o))
+	for _, of := range o.core.order {
+		switch {
+		case of.name == shareKind:
+			list = append(list, of.linkByKind(of.byName["object"], of.byName["record_id"], o))
+		case of.subject != nil:
+			list = append(list, of.linkByKind(of.subjectKind, of.subject, o))
+		}
 	}
 	return list, nil
 }
@@ -102,17 +91,19 @@ func (f *customField) link(of *object) link {
 	return l
 }
 
-func (p pointer) link(to *object) link {
+// linkByKind is the way in which two fields lead to records of an object, one of which
+// names the kind.
+func (o *object) linkByKind(kind, by *field, to *object) link {
 	return link{
-		of: p.of, name: p.byID.name,
+		of: o, name: by.name,
 		where: func(id ID) storage.Expr {
 			return storage.And{
-				storage.Is{Field: storage.F(p.object.name), Op: storage.Eq, Value: to.name},
-				storage.Is{Field: storage.F(p.byID.name), Op: storage.Eq, Value: uuid.UUID(id)},
+				storage.Is{Field: storage.F(kind.name), Op: storage.Eq, Value: to.name},
+				storage.Is{Field: storage.F(by.name), Op: storage.Eq, Value: uuid.UUID(id)},
 			}
 		},
-		get: p.byID.reference, set: p.byID.refer,
-		alone: p.of.name == shareKind,
+		get: by.reference, set: by.refer,
+		alone: o.name == shareKind, hangs: o.name != shareKind,
 	}
 }
 
@@ -135,7 +126,7 @@ func (m *merging) relinkAll(ctx context.Context, row *mergeRow) (map[string]int6
 				rows := make([]storage.Change, len(recs))
 				for i, r := range recs {
 					rows[i] = storage.Change{Action: storage.Insert, Table: moveTable, Row: storage.Values{
-						row.id, l.of.name, l.name, uuid.UUID(r.meta().ID), uuid.UUID(from),
+						row.id, l.of.name, l.name, uuid.UUID(r.meta().ID), uuid.UUID(from), r.meta().Version + 1,
 					}}
 				}
 				return m.core.session(ctx).Write(ctx, m.sc.Tenant, rows)
@@ -239,14 +230,40 @@ func (l link) relink(ctx context.Context, from, to ID, note func([]*rec) error) 
 		if err != nil || len(recs) == 0 {
 			return total, err
 		}
-		if err := w.relinkSome(ctx, l, recs, func(*rec) ID { return to }); err != nil {
-			return total, err
+		some := func(recs []*rec) error {
+			return w.core.atomic(ctx, func(ctx context.Context) error {
+				if err := w.relinkSome(ctx, l, recs, func(*rec) ID { return to }, nil); err != nil {
+					return err
+				}
+				return note(recs)
+			})
 		}
-		if err := note(recs); err != nil {
-			return total, err
+		if err = some(recs); err == nil {
+			total += int64(len(recs))
+			continue
 		}
-		total += int64(len(recs))
+		if !l.hangs || !errors.Is(err, ErrConflict) {
+			return total, explained(ctx, err)
+		}
+		for i, r := range recs { // the survivor has the same of some of them, which stay
+			switch err := some(recs[i : i+1]); {
+			case err == nil:
+				total++
+			case errors.Is(err, ErrConflict):
+				l.spare = append(l.spare, uuid.UUID(r.meta().ID))
+			default:
+				return total, err
+			}
+		}
 	}
+}
+
+// explained says what a database refused, once the scope in which it did is left.
+func explained(ctx context.Context, err error) error {
+	if r, ok := errors.AsType[*refusal](err); ok {
+		return r.explain(ctx)
+	}
+	return err
 }
 
 // holdWhere reads a batch of records and holds them.
@@ -263,13 +280,24 @@ func (w *writer) holdWhere(ctx context.Context, where storage.Expr) ([]*rec, err
 }
 
 // relinkSome makes records refer by a link to what to says. It is no verb of the actor's,
-// and changes nothing but the reference: the kind's BeforeWrite, which may hold a record to
-// what it refers to, is not asked, and what rules of today would refuse stays as it is.
-func (w *writer) relinkSome(ctx context.Context, l link, recs []*rec, to func(*rec) ID) error {
+// and changes nothing but the reference and what follows from it: the kind's BeforeWrite,
+// which may hold a record to what it refers to, is not asked, and what rules of today would
+// refuse stays as it is. With back, each is given what it had before.
+func (w *writer) relinkSome(ctx context.Context, l link, recs []*rec, to func(*rec) ID, back func(*rec) error) error {
 	changes := make([]*change, len(recs))
 	for i, r := range recs {
 		c := &change{o: w.object, verb: VerbUpdate, event: "relinked", before: r, after: r.clone(), forced: true}
+		if back != nil {
+			if err := back(c.after); err != nil {
+				return err
+			}
+		}
 		l.set(c.after, to(r))
+		if w.relink != nil {
+			if err := w.relink(ctx, c); err != nil {
+				return err
+			}
+		}
 		w.stamp(c)
 		if faults := w.customValues(c); len(faults) > 0 {
 			return &InvalidError{Faults: faults}

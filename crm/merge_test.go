@@ -331,7 +331,7 @@ func TestUnmerge(t *testing.T) {
 		s.Clock.Advance(time.Minute)
 
 		// What happens since.
-		kept, err := s.companies.Update(ctx, kept.ID, func(c *company) error {
+		_, err := s.companies.Update(ctx, kept.ID, func(c *company) error {
 			c.Name, c.Email, c.Tags = "Acme, renamed", "new@acme.example", append(c.Tags, "since")
 			c.Refs["crm"] = "9"
 			return nil

@@ -240,15 +240,21 @@ func (u *unmerging) carryOut(ctx context.Context) error {
 			return at(i, len(changes), err)
 		}
 	}
-	// What is below them goes back first, else trees would have circles for a while; and
-	// they are written as one, since they may refer to each other.
+	// As one, since they may refer to each other; what is below them goes back before trees
+	// are looked at.
+	if err := w.writeRows(ctx, changes); err != nil {
+		return err
+	}
+	if err := w.verifyReferences(ctx, changes); err != nil {
+		return err
+	}
 	if err := u.moveBack(ctx); err != nil {
 		return err
 	}
-	if err := w.write(ctx, changes); err != nil {
+	if err := u.returnRows(ctx); err != nil {
 		return err
 	}
-	if err := u.returnRows(ctx); err != nil {
+	if err := w.written(ctx, changes); err != nil {
 		return err
 	}
 	u.after = c.after
@@ -383,8 +389,8 @@ func (u *unmerging) leads(ctx context.Context, s slot, raw json.RawMessage) (jso
 	if to == nil || isNone(raw) {
 		return raw, nil
 	}
-	var id ID
-	if json.Unmarshal(raw, &id) != nil || to == u.object && u.partOf(id) {
+	id, ok := s.id(raw, to)
+	if !ok || to == u.object && u.partOf(id) {
 		return raw, nil
 	}
 	into, _, err := to.current(ctx, u.sc.Tenant, id)
@@ -409,7 +415,9 @@ func (u *unmerging) takeBackRefs(c FieldChange, after *rec) {
 		case now == merged[source]:
 			delete(refs, source)
 		default:
-			u.kept = append(u.kept, KeptField{Record: ID(u.row.survivor), Name: "refs." + source, Before: json.RawMessage("null"), Merged: canonical(merged[source]), Now: canonical(now)})
+			u.kept = append(u.kept, KeptField{
+				Record: ID(u.row.survivor), Name: "refs." + source, Before: json.RawMessage("null"), Merged: canonical(merged[source]), Now: canonical(now),
+			})
 		}
 	}
 	if len(refs) == 0 {
@@ -501,12 +509,13 @@ func (u *unmerging) moveSome(ctx context.Context, l link, moves []storage.Values
 	if err != nil {
 		return err
 	}
-	from := make(map[ID]ID, len(moves))
+	from, versions := make(map[ID]ID, len(moves)), make(map[ID]int64, len(moves))
 	ids := make([]any, len(moves))
 	for i, m := range moves {
 		record, _ := m[3].(uuid.UUID)
 		to, _ := m[4].(uuid.UUID)
 		ids[i], from[ID(record)] = m[3], ID(to)
+		versions[ID(record)], _ = m[5].(int64)
 	}
 	recs, err := w.holdWhere(ctx, storage.In{Field: storage.F("id"), Values: ids})
 	if err != nil {
@@ -527,7 +536,36 @@ func (u *unmerging) moveSome(ctx context.Context, l link, moves []storage.Values
 		return nil
 	}
 	u.returned[l.of.name] += int64(len(back))
-	return w.relinkSome(ctx, l, back, func(r *rec) ID { return from[r.meta().ID] })
+	var undo func(*rec) error
+	if w.relink != nil {
+		undo = func(r *rec) error { return u.takeBackRelinked(ctx, w, r, versions[r.meta().ID]) }
+	}
+	return w.relinkSome(ctx, l, back, func(r *rec) ID { return from[r.meta().ID] }, undo)
+}
+
+// takeBackRelinked gives a record back what its kind changed when the merge relinked it,
+// at a version, where that is as it was then.
+func (u *unmerging) takeBackRelinked(ctx context.Context, w *writer, r *rec, version int64) error {
+	row := &eventRow{}
+	err := u.core.session(ctx).Read(ctx, u.sc.Tenant, &storage.Query{Table: eventTable, Limit: 1, Where: storage.And{
+		w.ofObject(), storage.Is{Field: storage.F("record_id"), Op: storage.Eq, Value: uuid.UUID(r.meta().ID)},
+		storage.Is{Field: storage.F("version"), Op: storage.Eq, Value: version},
+	}}, func() storage.Row { return row })
+	if err != nil {
+		return err
+	}
+	for _, c := range changesOf(row.changes) {
+		f := w.byName[c.Field]
+		if f == nil || f.kernel {
+			continue
+		}
+		if s := (slot{name: f.name, f: f}); sameJSON(s.get(r), c.After) {
+			if err := s.set(r, c.Before); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // findNew lists the references to the survivor that were made since the merge. When each

@@ -39,6 +39,7 @@ type object struct {
 	before   func(ctx context.Context, c *change) error
 	after    func(ctx context.Context, c *change) error
 	merging  func(ctx context.Context, m *merging) error
+	relink   func(ctx context.Context, c *change) error
 	rights   bool // its records decide over rights
 
 	appearances []*appearance // in the timelines of other records
@@ -119,18 +120,23 @@ type Object[T any] struct {
 	Initial func(ctx context.Context, w *Write[T]) error
 	// BeforeWrite is called before a record is brought to its normal form, when it is
 	// created, changed or restored; it may change the record, and its error ends the
-	// write. It is not asked when a merge makes the record refer to another one.
+	// write. When a merge makes the record refer to another one Relink is called instead.
 	BeforeWrite func(ctx context.Context, w *Write[T]) error
 	// AfterWrite is called in the transaction once the record is written, or deleted,
 	// or purged (After is nil then); its error undoes the write.
 	AfterWrite func(ctx context.Context, w *Write[T]) error
-	// Timeline says how its records appear in the timelines of others; see
-	// [Core.Timeline].
-	Timeline []Appearance
 	// Merge is called when records are merged, and when that is previewed, once the rules
 	// have decided; it may change what the survivor becomes, guarded fields too, and its
 	// error refuses the merge. What it sets is taken back by [Kind.Unmerge].
 	Merge func(ctx context.Context, m *Merging[T]) error
+	// Relink is called when a merge, or undoing one, makes the record refer to another one.
+	// It may change what depends on that, and does not refuse: what it changes is taken back
+	// when the merge is undone. Where the survivor has a record with the same unique value,
+	// one that belongs to the absorbed record, by parent or subject, stays with that.
+	Relink func(ctx context.Context, w *Write[T]) error
+	// Timeline says how its records appear in the timelines of others; see
+	// [Core.Timeline].
+	Timeline []Appearance
 }
 
 // Write is a record being written, as hooks see it. Hooks may run more than once
@@ -166,6 +172,7 @@ func Define[T any](c *Core, def Object[T]) (*Kind[T], error) {
 	}
 	o.initial = hook(def.Initial)
 	o.before, o.after, o.merging = hook(def.BeforeWrite), hook(def.AfterWrite), mergeHook(def.Merge)
+	o.relink = hook(def.Relink)
 	for _, x := range def.Timeline {
 		if err := o.appear(x); err != nil {
 			return nil, failed("define", def.Name, ID{}, err)

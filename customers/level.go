@@ -96,6 +96,10 @@ func (c *Customers) defineLevels(core *crm.Core) error {
 	kind, err := crm.Define(core, crm.Object[Level]{
 		Name:    "level",
 		Initial: func(context.Context, *crm.Write[Level]) error { return nil }, // so that only a scheme gives a grade, or an import
+		Relink: func(_ context.Context, w *crm.Write[Level]) error {
+			w.After.Key = w.After.CustomerID.String() + " " + w.After.SchemeID.String()
+			return nil
+		},
 	})
 	if err != nil {
 		return err

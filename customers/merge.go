@@ -92,7 +92,7 @@ func (c *Customers) Unmerge(ctx context.Context, merge crm.ID) (u crm.Unmerged[C
 func (c *Customers) dropMainAddresses(ctx context.Context, merge crm.ID) error {
 	m, err := c.kind.MergeOf(ctx, merge)
 	if err != nil || !m.Undone.IsZero() { // Unmerge says what is wrong with it
-		return nil //nolint:nilerr // as said
+		return nil
 	}
 	system := crm.SystemIn(ctx)
 	for _, id := range m.Absorbed {

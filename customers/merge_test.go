@@ -104,3 +104,51 @@ func TestTheSurvivorIsFoundByAllAddresses(t *testing.T) {
 		require.Equal(t, twin.ID, got.CustomerID)
 	})
 }
+
+func TestWhatBelongsToThemIsMergedToo(t *testing.T) {
+	onBoth(t, func(ctx context.Context, t *testing.T, people *customers.Customers) {
+		var ids [2]crm.ID
+		for i := range ids {
+			c, err := people.Create(ctx, customers.Customer{Kind: customers.Person, Name: "Ada"})
+			require.NoError(t, err)
+			ids[i] = c.ID
+			_, err = people.PostalAddresses.Create(ctx, customers.PostalAddress{CustomerID: c.ID, Kind: "home", Street: "1 Road", City: "London", Country: "GB"})
+			require.NoError(t, err)
+		}
+		for i, names := range [2][]string{{"colour"}, {"colour", "size"}} {
+			for _, name := range names {
+				_, err := people.Preferences.Declare(ctx, ids[i], name, "x")
+				require.NoError(t, err)
+			}
+		}
+		mains := func(id crm.ID) (n, mains int) {
+			for a, err := range people.PostalAddresses.All(ctx, crm.Where("customer_id == $1", id)) {
+				require.NoError(t, err)
+				if n++; a.Main {
+					mains++
+				}
+			}
+			return n, mains
+		}
+		keys := func(id crm.ID) (keys []string) {
+			for p, err := range people.Preferences.All(ctx, crm.Where("customer_id == $1", id)) {
+				require.NoError(t, err)
+				keys = append(keys, p.Key)
+			}
+			return keys
+		}
+		_, m, err := people.Merge(ctx, ids[0], []crm.ID{ids[1]}, crm.MergeRules{})
+		require.NoError(t, err)
+		n, main := mains(ids[0])
+		require.Equal(t, [2]int{2, 1}, [2]int{n, main}, "the survivor's stays the main one")
+		require.ElementsMatch(t, []string{ids[0].String() + " colour", ids[0].String() + " size"}, keys(ids[0]))
+		_, err = people.Unmerge(ctx, m.ID)
+		require.NoError(t, err)
+		for i, id := range ids {
+			n, main := mains(id)
+			require.Equal(t, [2]int{1, 1}, [2]int{n, main})
+			require.Len(t, keys(id), i+1)
+			require.Contains(t, keys(id), id.String()+" colour")
+		}
+	})
+}

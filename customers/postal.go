@@ -62,7 +62,7 @@ type PostalAddresses struct {
 func (c *Customers) definePostalAddresses(core *crm.Core) error {
 	p := &PostalAddresses{people: c}
 	kind, err := crm.Define(core, crm.Object[PostalAddress]{
-		Name: "postal_address", Plural: "postal_addresses", BeforeWrite: p.first, AfterWrite: p.only,
+		Name: "postal_address", Plural: "postal_addresses", BeforeWrite: p.first, AfterWrite: p.only, Relink: p.yield,
 	})
 	if err != nil {
 		return err
@@ -78,6 +78,17 @@ func (p *PostalAddresses) first(ctx context.Context, w *crm.Write[PostalAddress]
 		return nil
 	}
 	n, err := p.Count(crm.SystemIn(ctx), crm.Where("customer_id == $1", w.After.CustomerID))
+	w.After.Main = n == 0
+	return err
+}
+
+// yield leaves the main address to the customer with whom the other one is merged, if it
+// has one.
+func (p *PostalAddresses) yield(ctx context.Context, w *crm.Write[PostalAddress]) error {
+	if !w.After.Main {
+		return nil
+	}
+	n, err := p.Count(crm.SystemIn(ctx), crm.Where("customer_id == $1 and main and id != $2", w.After.CustomerID, w.After.ID))
 	w.After.Main = n == 0
 	return err
 }

@@ -51,7 +51,7 @@ type Preferences struct {
 
 func (c *Customers) definePreferences(core *crm.Core) error {
 	p := &Preferences{people: c}
-	kind, err := crm.Define(core, crm.Object[Preference]{Name: "preference", BeforeWrite: p.follow})
+	kind, err := crm.Define(core, crm.Object[Preference]{Name: "preference", BeforeWrite: p.follow, Relink: p.follow})
 	if err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ type Relationships struct {
 
 func (c *Customers) defineRelationships(core *crm.Core) error {
 	r := &Relationships{people: c}
-	kind, err := crm.Define(core, crm.Object[Relationship]{Name: "relationship", BeforeWrite: r.fit, AfterWrite: r.only})
+	kind, err := crm.Define(core, crm.Object[Relationship]{Name: "relationship", BeforeWrite: r.fit, AfterWrite: r.only, Relink: r.yield})
 	if err != nil {
 		return err
 	}
@@ -109,6 +109,17 @@ func (r *Relationships) fit(ctx context.Context, w *crm.Write[Relationship]) err
 	}
 	n, err := r.Count(crm.SystemIn(ctx), crm.Where("customer_id == $1 and kind == $2", is.CustomerID, string(is.Kind)))
 	is.Main = n == 0
+	return err
+}
+
+// yield leaves the main one of a kind to the customer with whom the other one is merged, if
+// it has one.
+func (r *Relationships) yield(ctx context.Context, w *crm.Write[Relationship]) error {
+	if !w.After.Main {
+		return nil
+	}
+	n, err := r.Count(crm.SystemIn(ctx), crm.Where("customer_id == $1 and kind == $2 and main and id != $3", w.After.CustomerID, string(w.After.Kind), w.After.ID))
+	w.After.Main = n == 0
 	return err
 }
 

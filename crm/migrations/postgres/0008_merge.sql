@@ -39,6 +39,7 @@ CREATE TABLE {schema}.merge_move (
 	field text COLLATE "C" NOT NULL,
 	record_id uuid NOT NULL,
 	from_id uuid NOT NULL,
+	version bigint NOT NULL,
 	PRIMARY KEY (tenant, merge_id, object, field, record_id)
 );
 

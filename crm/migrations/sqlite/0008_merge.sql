@@ -39,6 +39,7 @@ CREATE TABLE crm_merge_move (
 	field TEXT NOT NULL,
 	record_id BLOB NOT NULL,
 	from_id BLOB NOT NULL,
+	version INTEGER NOT NULL,
 	PRIMARY KEY (tenant, merge_id, object, field, record_id)
 ) WITHOUT ROWID;
 
