@@ -134,14 +134,23 @@ func (r *cellReader) field(f fieldColumns, row Row, parts map[heading.Role]strin
 			}
 		}
 	}
+	counts, first := -1, ""
 	for _, i := range f.columns {
-		if r.plan.Columns[i].Part != "" {
-			continue
+		text := ""
+		if r.plan.Columns[i].Part == "" {
+			text = r.cell(row, i)
 		}
-		if text := r.cell(row, i); text != "" {
+		switch {
+		case text == "":
+		case counts < 0:
+			counts, first = i, text
 			r.value(f, &r.plan.Columns[i], i, text, currency, out)
-			return
+		case crm.Fold(text) != crm.Fold(first):
+			out.flags = append(out.flags, fmt.Sprintf("%s: is left out, since %s has %s", r.plan.title(i), r.plan.title(counts), f.name))
 		}
+	}
+	if counts >= 0 {
+		return
 	}
 	if text, ok := r.plan.Set[f.name]; ok && !hasParts(r.plan, f) {
 		if from, ok := strings.CutPrefix(text, "{"); ok { // {email}: what that field has
@@ -151,6 +160,11 @@ func (r *cellReader) field(f fieldColumns, row Row, parts map[heading.Role]strin
 			r.value(f, &Column{Field: f.name, Dates: YearFirst, Decimal: "."}, -1, text, "", out)
 		}
 	}
+}
+
+// title is what a column is called in messages.
+func (p *Plan) title(i int) string {
+	return cmp.Or(p.Columns[i].Heading, fmt.Sprintf("column %d", i+1))
 }
 
 func hasParts(p *Plan, f fieldColumns) bool {
@@ -361,14 +375,16 @@ func (r *cellReader) name(parts map[heading.Role]string, out *taken) {
 		return
 	}
 	whole := cmp.Or(parts[heading.FullName], parts[heading.Title])
-	if whole == "" {
-		whole = joinName(parts[heading.GivenName], parts[heading.MiddleName], parts[heading.FamilyName])
-	}
-	if whole == "" {
-		if given, _ := out.values["given_name"].(string); given != "" || out.values["family_name"] != nil {
-			return // a kind with fields for them makes its name itself
-		}
-		whole = parts[heading.Organisation]
+	given, _ := out.values["given_name"].(string)
+	family, _ := out.values["family_name"].(string)
+	middle := parts[heading.MiddleName]
+	switch {
+	case whole != "":
+	case given+family != "" && middle == "":
+		return // a kind with fields for them makes its name itself
+	default:
+		whole = joinName(cmp.Or(given, parts[heading.GivenName]), middle, cmp.Or(family, parts[heading.FamilyName]))
+		whole = cmp.Or(whole, parts[heading.Organisation])
 	}
 	if whole == "" && r.kind.Kind() == "customer" {
 		email, _ := out.values["email"].(string)

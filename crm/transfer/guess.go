@@ -283,6 +283,23 @@ func (g *guesser) settle(own []bool) {
 	g.settleName(own)
 	g.settleMoney(own)
 	g.settleKeys(own)
+	g.settleSeveral()
+}
+
+// settleSeveral notes of which columns others of the same field come first.
+func (g *guesser) settleSeveral() {
+	best := map[string]int{}
+	for i, c := range g.plan.Columns {
+		if b, ok := best[c.Field]; c.Field != "" && c.Part == "" && (!ok || c.Rank < g.plan.Columns[b].Rank) {
+			best[c.Field] = i
+		}
+	}
+	for i := range g.plan.Columns {
+		c := &g.plan.Columns[i]
+		if b, ok := best[c.Field]; ok && b != i && c.Part == "" && c.Note == "" {
+			c.Note = "counts where " + g.plan.title(b) + " has no value"
+		}
+	}
 }
 
 // settleKeys keeps the keys of the records themselves apart from other columns of the
