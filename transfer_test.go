@@ -17,6 +17,7 @@ import (
 	"github.com/embedcrm/embedcrm"
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/crm/transfer"
+	"github.com/embedcrm/embedcrm/crm/transfer/vcard"
 	"github.com/embedcrm/embedcrm/customers"
 	"github.com/embedcrm/embedcrm/embedcrmtest"
 	"github.com/embedcrm/embedcrm/internal/enginetest"
@@ -128,6 +129,22 @@ func TestAnImportKeepsAllThatCustomersHave(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, got, held(ctx, t, app.App))
 	})
+}
+
+func TestAnImportOfCardsKeepsEveryNumber(t *testing.T) {
+	t.Parallel()
+	app := embedcrmtest.New(t)
+	ctx := crm.As(t.Context(), crm.Actor{Tenant: "acme", Member: "dana"})
+	src, err := vcard.Read(strings.NewReader("BEGIN:VCARD\nFN:Ada Lovelace\nN:Lovelace;Ada;;;\nTEL;TYPE=cell:+442079460958\nTEL;TYPE=cell:+442079460959\nORG:Engines\nTITLE:Boss\nEND:VCARD\n"))
+	require.NoError(t, err)
+	p, rows, err := app.Transfer.Plan(ctx, src, transfer.Plan{Object: "customer", OnlyKnown: true})
+	require.NoError(t, err)
+	report, err := app.Transfer.Import(ctx, rows, p, transfer.Options{})
+	require.NoError(t, err)
+	require.Contains(t, report.Faults[0].Reason, `no organisation is called "Engines"`)
+	require.Equal(t, []string{
+		"Ada Lovelace: person  +442079460958", "Ada Lovelace: phone +442079460959 mobile malformed false",
+	}, held(ctx, t, app.App))
 }
 
 func TestRevertTakesBackWhatBelongsToCustomers(t *testing.T) {

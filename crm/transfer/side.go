@@ -320,7 +320,7 @@ func (r *cellReader) further(field, text string, i int, out *taken) bool {
 // several are the addresses that stand in one cell. Google divides them by :::.
 func (r *cellReader) several(field, text string) []string {
 	role := r.kind.roles[field].Role
-	if r.kind.sides[sideAddress] == nil || role != heading.Email && role != heading.Phone && role != heading.Mobile {
+	if role != heading.Email && role != heading.Phone && role != heading.Mobile {
 		return []string{text}
 	}
 	var list []string
