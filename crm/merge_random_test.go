@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -295,10 +296,13 @@ const merger = "EMBEDCRM_TEST_MERGER"
 // TestMerger is no test but the process that TestKilledWhileMerging kills.
 func TestMerger(t *testing.T) {
 	args := strings.Split(os.Getenv(merger), "|")
-	if len(args) != 4 {
+	if len(args) != 5 {
 		t.Skip("it is a process of another test")
 	}
 	s := newShop(t, openStore(t, args[0], args[1]), crm.Config{})
+	hour, err := strconv.Atoi(args[4])
+	require.NoError(t, err)
+	s.Clock.Advance(time.Duration(hour) * time.Hour) // behind what the one before wrote
 	ctx := system(t)
 	a, err := crm.ParseID(args[2])
 	require.NoError(t, err)
@@ -338,8 +342,8 @@ func TestKilledWhileMerging(t *testing.T) {
 				_, err := s.deals.CreateAll(ctx, slices.Repeat([]deal{{Name: "D", CompanyID: id}}, each))
 				require.NoError(t, err)
 			}
-			for range 5 {
-				killMerger(t, strings.Join([]string{engine, dsn, a.ID.String(), b.ID.String()}, "|"))
+			for n := range 5 {
+				killMerger(t, strings.Join([]string{engine, dsn, a.ID.String(), b.ID.String(), strconv.Itoa(n + 1)}, "|"))
 				count := func(id crm.ID) int64 {
 					n, err := s.deals.Count(ctx, crm.Where("company_id == $1", id))
 					require.NoError(t, err)

@@ -49,8 +49,7 @@ func New(core *crm.Core) (*Customers, error) {
 	c.Duplicates = &Duplicates{c}
 	for _, define := range []func(*crm.Core) error{
 		c.defineCustomers, c.defineIdentities, c.defineContactPoints, c.definePostalAddresses,
-		c.defineRelationships, c.definePreferences, c.defineLevels, c.defineBehaviour,
-		c.definePrivacy,
+		c.defineRelationships, c.definePreferences, c.defineLevels, c.defineBehaviour, c.definePrivacy,
 	} {
 		if err := define(core); err != nil {
 			return nil, err
