@@ -23,6 +23,8 @@ type cellReader struct {
 	kind      *kind
 	fields    []fieldColumns
 	times     map[int]*timeReader
+	sides     []*sideColumns
+	placed    map[int]bool // columns of which a side has the value as well
 	countries countryNames
 	title     cases.Caser
 	now       time.Time
@@ -47,6 +49,7 @@ type taken struct {
 	values crm.Values
 	links  []link
 	faults []crm.Fault
+	sides  []side
 	flags  []string // what is doubtful, and kept
 	empty  bool
 }
@@ -56,10 +59,10 @@ func (f *taken) failf(field, format string, args ...any) {
 }
 
 func newCellReader(p *Plan, k *kind, now time.Time) *cellReader {
-	r := &cellReader{plan: p, kind: k, times: map[int]*timeReader{}, countries: countries(), title: cases.Title(language.Und), now: now}
+	r := &cellReader{plan: p, kind: k, placed: map[int]bool{}, times: map[int]*timeReader{}, countries: countries(), title: cases.Title(language.Und), now: now}
 	at := map[string]int{}
 	for i, c := range p.Columns {
-		if c.Field == "" {
+		if _, _, _, _, beside := cutSide(c.Field); c.Field == "" || beside {
 			continue
 		}
 		k, ok := at[c.Field]
@@ -78,6 +81,7 @@ func newCellReader(p *Plan, k *kind, now time.Time) *cellReader {
 			r.fields = append(r.fields, fieldColumns{name: name, info: r.kind.byName[name]})
 		}
 	}
+	r.newSides()
 	return r
 }
 
@@ -100,6 +104,7 @@ func (r *cellReader) read(row Row) *taken {
 	if f := r.kind.byName["kind"]; f != nil && f.Required && slices.Contains(f.Choices, "person") && slices.Contains(f.Choices, "organisation") && out.values["kind"] == nil {
 		out.values["kind"] = r.plan.party(out.values, parts)
 	}
+	r.readSides(row, out)
 	return out
 }
 
@@ -134,14 +139,28 @@ func (r *cellReader) field(f fieldColumns, row Row, parts map[heading.Role]strin
 			}
 		}
 	}
+	counts, first := -1, ""
 	for _, i := range f.columns {
-		if r.plan.Columns[i].Part != "" {
+		text := ""
+		if r.plan.Columns[i].Part == "" {
+			text = r.cell(row, i)
+		}
+		if text == "" {
 			continue
 		}
-		if text := r.cell(row, i); text != "" {
-			r.value(f, &r.plan.Columns[i], i, text, currency, out)
-			return
+		for _, text := range r.several(f.name, text) {
+			switch {
+			case counts < 0:
+				counts, first = i, text
+				r.value(f, &r.plan.Columns[i], i, text, currency, out)
+			case crm.Fold(text) == crm.Fold(first), r.placed[i], r.further(f.name, text, i, out):
+			default:
+				out.flags = append(out.flags, fmt.Sprintf("%s: is left out, since %s has %s", r.plan.title(i), r.plan.title(counts), f.name))
+			}
 		}
+	}
+	if counts >= 0 {
+		return
 	}
 	if text, ok := r.plan.Set[f.name]; ok && !hasParts(r.plan, f) {
 		if from, ok := strings.CutPrefix(text, "{"); ok { // {email}: what that field has
@@ -151,6 +170,11 @@ func (r *cellReader) field(f fieldColumns, row Row, parts map[heading.Role]strin
 			r.value(f, &Column{Field: f.name, Dates: YearFirst, Decimal: "."}, -1, text, "", out)
 		}
 	}
+}
+
+// title is what a column is called in messages.
+func (p *Plan) title(i int) string {
+	return cmp.Or(p.Columns[i].Heading, fmt.Sprintf("column %d", i+1))
 }
 
 func hasParts(p *Plan, f fieldColumns) bool {
@@ -191,7 +215,7 @@ func (r *cellReader) value(f fieldColumns, c *Column, i int, text, currency stri
 		out.values[f.name] = text
 		return
 	}
-	v, err := r.typed(f.info, c, i, text, currency)
+	v, err := r.typed(r.kind.roles[f.name].Role, f.info, c, i, text, currency)
 	if err != nil {
 		out.failf(f.name, "%s", err)
 		return
@@ -245,7 +269,7 @@ func (r *cellReader) flag(field, text string, out *taken) {
 }
 
 // typed reads a text as a value of a type.
-func (r *cellReader) typed(f *crm.FieldInfo, c *Column, i int, text, currency string) (any, error) {
+func (r *cellReader) typed(role heading.Role, f *crm.FieldInfo, c *Column, i int, text, currency string) (any, error) {
 	switch f.Type {
 	case crm.TypeInt:
 		n, ok := parseNumber(text, c.Decimal)
@@ -295,7 +319,7 @@ func (r *cellReader) typed(f *crm.FieldInfo, c *Column, i int, text, currency st
 	if len(f.Choices) > 0 {
 		return choice(f, text), nil
 	}
-	if r.kind.roles[f.Name].Role == heading.Country && f.Max == 2 {
+	if role == heading.Country && f.Max == 2 {
 		code := r.countries.code(text)
 		if code == "" {
 			return nil, fmt.Errorf("%q is no country that is known: give its name, or its code of ISO 3166-1 such as DE", clip(text))
@@ -361,14 +385,16 @@ func (r *cellReader) name(parts map[heading.Role]string, out *taken) {
 		return
 	}
 	whole := cmp.Or(parts[heading.FullName], parts[heading.Title])
-	if whole == "" {
-		whole = joinName(parts[heading.GivenName], parts[heading.MiddleName], parts[heading.FamilyName])
-	}
-	if whole == "" {
-		if given, _ := out.values["given_name"].(string); given != "" || out.values["family_name"] != nil {
-			return // a kind with fields for them makes its name itself
-		}
-		whole = parts[heading.Organisation]
+	given, _ := out.values["given_name"].(string)
+	family, _ := out.values["family_name"].(string)
+	middle := parts[heading.MiddleName]
+	switch {
+	case whole != "":
+	case given+family != "" && middle == "":
+		return // a kind with fields for them makes its name itself
+	default:
+		whole = joinName(cmp.Or(given, parts[heading.GivenName]), middle, cmp.Or(family, parts[heading.FamilyName]))
+		whole = cmp.Or(whole, parts[heading.Organisation])
 	}
 	if whole == "" && r.kind.Kind() == "customer" {
 		email, _ := out.values["email"].(string)

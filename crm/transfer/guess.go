@@ -15,6 +15,7 @@ type guesser struct {
 	plan   *Plan
 	kind   *kind
 	sample []Row
+	places map[string]string // postal addresses, by what tells them apart
 }
 
 // guess decides what one column is.
@@ -24,7 +25,7 @@ func (g *guesser) guess(i int, c *Column) {
 		c.Note = "left out: it has no heading"
 		return
 	}
-	if g.exact(i, c) || g.byRole(i, c) {
+	if g.exact(i, c) || g.byRole(i, c) || g.bySide(c) {
 		return
 	}
 	c.Note = "left out: " + g.kind.Kind() + " has no field for it"
@@ -283,6 +284,26 @@ func (g *guesser) settle(own []bool) {
 	g.settleName(own)
 	g.settleMoney(own)
 	g.settleKeys(own)
+	g.settleSeveral()
+}
+
+// settleSeveral notes of which columns others of the same field come first.
+func (g *guesser) settleSeveral() {
+	best := map[string]int{}
+	for i, c := range g.plan.Columns {
+		if b, ok := best[c.Field]; c.Field != "" && c.Part == "" && (!ok || c.Rank < g.plan.Columns[b].Rank) {
+			best[c.Field] = i
+		}
+	}
+	for i := range g.plan.Columns {
+		c := &g.plan.Columns[i]
+		if b, ok := best[c.Field]; ok && b != i && c.Part == "" && c.Note == "" {
+			c.Note = "counts where " + g.plan.title(b) + " has no value"
+			if r := g.kind.roles[c.Field].Role; g.kind.sides[sideAddress] != nil && (r == heading.Email || r == heading.Phone) {
+				c.Note = "one more besides " + g.plan.title(b)
+			}
+		}
+	}
 }
 
 // settleKeys keeps the keys of the records themselves apart from other columns of the

@@ -38,7 +38,8 @@ type Report struct {
 	Failed  int64 `json:"failed"`
 	// Flagged are rows of those created and updated about which something is doubtful.
 	Flagged int64 `json:"flagged,omitempty"`
-	// Related are records created because rows refer to them.
+	// Related are records created because rows refer to them, and those beside the rows'
+	// own: further addresses, postal addresses, where persons work.
 	Related int64 `json:"related,omitempty"`
 	// Faults are the first reasons for which rows failed or are flagged.
 	Faults []RowFault `json:"faults,omitempty"`

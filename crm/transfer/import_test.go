@@ -287,3 +287,16 @@ func TestAnImportTakesTheRightTo(t *testing.T) {
 		require.ErrorIs(t, err, crm.ErrInvalid)
 	})
 }
+
+func TestWhatHasNoPlaceIsSaid(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *shop) {
+		text := "Company,E-mail,E-mail 2,City\nAcme,a@example.com,b@example.com,Rome\nB,,c@example.com,\nC,d@example.com,D@example.com,\n"
+		p, _ := s.plan(t, text, transfer.Plan{Object: "company"})
+		require.Equal(t, "counts where E-mail has no value", p.Columns[2].Note)
+		require.Equal(t, "left out: company has no field for it", p.Columns[3].Note)
+		report, _ := s.bring(t, text, transfer.Plan{Object: "company", Mode: transfer.Create})
+		require.EqualValues(t, 3, report.Created)
+		require.Equal(t, []transfer.RowFault{{Line: 2, Reason: "E-mail 2: is left out, since E-mail has email", Kept: true}}, report.Faults)
+		require.Equal(t, "c@example.com", s.companyNamed(t, "B").Email)
+	})
+}

@@ -215,7 +215,7 @@ func (l *lookups) slot(field string) int {
 	n := 0
 	for _, f := range l.r.kind.fields {
 		if f.Name == field {
-			return n % (slots - 1)
+			return n % (sideSlot - 1)
 		}
 		if f.Ref != "" && !f.Kernel {
 			n++

@@ -86,6 +86,8 @@ type ready struct {
 	values crm.Values
 	flags  []string
 	id     crm.ID // of the record it changes
+	// written says that its record is as the row has it; created and changed, what it took.
+	written, created, changed bool
 }
 
 // records creates and changes what rows say. Rows of one record are written in their
@@ -139,6 +141,18 @@ func (w *partWrite) records(ctx context.Context, rows []*ready) error {
 		if err := w.update(ctx, row); err != nil {
 			return err
 		}
+	}
+	var wrote []*ready
+	for _, row := range rows {
+		if row.written {
+			wrote = append(wrote, row)
+		}
+	}
+	if err := w.sides(ctx, wrote); err != nil {
+		return err
+	}
+	for _, row := range wrote {
+		w.done(row)
 	}
 	return nil
 }
@@ -210,16 +224,23 @@ func (w *partWrite) create(ctx context.Context, rows []*ready) error {
 			w.fail(row.task, reasonOf(faults[i]))
 			continue
 		}
-		row.id = row.values.ID()
-		w.created++
-		w.done(row)
+		row.id, row.created, row.written = row.values.ID(), true, true
 	}
 	return nil
 }
 
-// done notes what is doubtful about a row that was imported.
+// done counts a row that was imported, and notes what is doubtful about it.
 func (w *partWrite) done(row *ready) {
 	w.settle(row.task)
+	switch {
+	case row.created:
+		w.created++
+	case row.changed:
+		w.updated++
+	default:
+		w.skipped++
+		return
+	}
 	if len(row.flags) > 0 {
 		w.flagged++
 		w.told[row.number] = RowFault{Reason: strings.Join(row.flags, "; "), Kept: true}
@@ -246,13 +267,10 @@ func (w *partWrite) update(ctx context.Context, row *ready) error {
 	default:
 		return err
 	}
-	if kept["version"] == was {
-		w.skipped++
-		w.settle(row.task)
-		return nil
+	row.written = true
+	if kept["version"] != was {
+		row.changed = true
+		w.outcome.Updated = append(w.outcome.Updated, row.id)
 	}
-	w.updated++
-	w.outcome.Updated = append(w.outcome.Updated, row.id)
-	w.done(row)
 	return nil
 }

@@ -70,6 +70,9 @@ type Plan struct {
 	Owners map[string]string `json:"owners,omitempty"`
 	// CreateMissing makes the records that rows refer to by name where there are none.
 	CreateMissing bool `json:"create_missing,omitempty"`
+	// OnlyKnown makes none of the organisations that persons work at, where no organisation
+	// has the name: the row is flagged. Else they are made.
+	OnlyKnown bool `json:"only_known,omitempty"`
 
 	zone *time.Location
 }
@@ -79,7 +82,10 @@ type Column struct {
 	// Heading is the column's, as it stands in the source.
 	Heading string `json:"heading"`
 	// Field is the field it goes into: "email", "custom.tier", "refs.shopify", "owner_id",
-	// "created", or "customer_id" of what the row refers to. Empty: the column is left out.
+	// "created", or "customer_id" of what the row refers to; or one of a record that belongs to it, as
+	// "postal_address[billing].city", "identity[phone].value" and
+	// "relationship[works_at].other_id", where the module has such. Empty: the column is
+	// left out.
 	// Of several columns for one field the first that has a value in a row counts.
 	Field string `json:"field,omitempty"`
 	// Part says that the column is a part of the field's value: a given or a family name
@@ -158,6 +164,7 @@ type kind struct {
 	fields []crm.FieldInfo
 	byName map[string]*crm.FieldInfo
 	roles  map[string]heading.Meaning // of fields, by name
+	sides  map[string]*kind           // of records that belong to one
 }
 
 func (t *Transfer) kind(ctx context.Context, object string) (*kind, error) {
@@ -165,6 +172,16 @@ func (t *Transfer) kind(ctx context.Context, object string) (*kind, error) {
 	if err != nil {
 		return nil, err
 	}
+	k, err := describe(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	k.sides = t.sidesOf(ctx, object)
+	return k, nil
+}
+
+// describe is what a kind of records is made of.
+func describe(ctx context.Context, r *crm.Records) (_ *kind, err error) {
 	k := &kind{Records: r, byName: map[string]*crm.FieldInfo{}, roles: map[string]heading.Meaning{}}
 	if k.fields, err = r.Fields(ctx); err != nil {
 		return nil, err
@@ -197,6 +214,9 @@ func (p *Plan) check(k *kind) error {
 		return err
 	}
 	for name := range p.Set {
+		if _, _, _, _, beside := cutSide(name); beside {
+			return crm.Invalid("set", "%s: only fields of the record itself are set", name)
+		}
 		if err := k.target(name); err != nil {
 			return err
 		}
@@ -223,6 +243,9 @@ func (p *Plan) load() error {
 
 // target refuses a field that nothing can be imported into.
 func (k *kind) target(name string) error {
+	if _, _, _, _, beside := cutSide(name); beside {
+		return k.sideTarget(name)
+	}
 	f := k.byName[name]
 	switch {
 	case strings.HasPrefix(name, "refs.") && len(name) > len("refs."):

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
+	"maps"
 	"slices"
 
 	"github.com/embedcrm/embedcrm/crm"
@@ -93,13 +95,23 @@ func (u *undo) restoreAll(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, id := range slices.Backward(part.Outcome.Updated) {
-			if seen[id] || u.created(id) {
-				continue
-			}
-			seen[id] = true
-			if err := u.restore(ctx, id); err != nil {
+		changed := map[string][]crm.ID{u.kind.Kind(): part.Outcome.Updated}
+		for name, ids := range part.Outcome.Changed {
+			changed[name] = append(changed[name], ids...)
+		}
+		for name, ids := range changed {
+			records, err := u.t.core.Records(name)
+			if err != nil {
 				return err
+			}
+			for _, id := range slices.Backward(ids) {
+				if seen[id] || u.created(id) {
+					continue
+				}
+				seen[id] = true
+				if err := u.restore(ctx, records, id); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -113,11 +125,11 @@ func (u *undo) created(id crm.ID) bool {
 }
 
 // restore gives one record its former values, unless it was changed since.
-func (u *undo) restore(ctx context.Context, id crm.ID) error {
+func (u *undo) restore(ctx context.Context, records *crm.Records, id crm.ID) error {
 	former := map[string]json.RawMessage{}
 	latest, more := int64(0), true
 	for after := ""; more; {
-		page, err := u.kind.History(ctx, id, crm.After(after))
+		page, err := records.History(ctx, id, crm.After(after))
 		if errors.Is(err, crm.ErrNotFound) {
 			u.out.leave(id, "is not there any more, or you may not read it")
 			return nil
@@ -146,7 +158,7 @@ func (u *undo) restore(ctx context.Context, id crm.ID) error {
 		after = page.Next
 		more = more && after != ""
 	}
-	_, err := u.kind.Update(ctx, id, func(v crm.Values) error {
+	_, err := records.Update(ctx, id, func(v crm.Values) error {
 		for field, raw := range former {
 			d := json.NewDecoder(bytes.NewReader(raw))
 			d.UseNumber()
@@ -179,8 +191,23 @@ func (u *undo) restore(ctx context.Context, id crm.ID) error {
 // removeAll removes the records that the import created: the last first, since they may
 // refer to those before, and those that others referred to once more, as long as some go.
 func (u *undo) removeAll(ctx context.Context) error {
+	added, err := u.added(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{sideEmployment, sidePostal, sideAddress} {
+		if err := u.removeAdded(ctx, name, added[name]); err != nil {
+			return err
+		}
+		delete(added, name)
+	}
 	if err := u.removeKind(ctx, u.kind.Records, 0); err != nil || u.im.Related == 0 {
 		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(added)) {
+		if err := u.removeAdded(ctx, name, added[name]); err != nil {
+			return err
+		}
 	}
 	slot := 0
 	for _, f := range u.kind.fields {
@@ -192,7 +219,7 @@ func (u *undo) removeAll(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := u.removeKind(ctx, records, (slot-1)%(slots-1)+1); err != nil {
+		if err := u.removeKind(ctx, records, (slot-1)%(sideSlot-1)+1); err != nil {
 			return err
 		}
 	}
@@ -202,14 +229,52 @@ func (u *undo) removeAll(ctx context.Context) error {
 // removePage is how many records are looked for at once.
 const removePage = 500
 
+// added are the ids of the records that the import created beside the rows' own, by
+// kind, the last first.
+func (u *undo) added(ctx context.Context) (map[string][]crm.ID, error) {
+	out := map[string][]crm.ID{}
+	for part, err := range u.t.parts.All(crm.SystemIn(ctx), crm.Where("import_id == $1", u.im.ID), crm.OrderBy("-number")) {
+		if err != nil {
+			return nil, err
+		}
+		for name, numbers := range part.Outcome.Added {
+			for _, n := range slices.Backward(numbers) {
+				out[name] = append(out[name], numberedID(u.im.ID, n))
+			}
+		}
+	}
+	return out, nil
+}
+
+func (u *undo) removeAdded(ctx context.Context, name string, ids []crm.ID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	records, err := u.t.core.Records(name)
+	if err != nil {
+		return err
+	}
+	return u.removeIDs(ctx, records, slices.Chunk(ids, removePage))
+}
+
 func (u *undo) removeKind(ctx context.Context, records *crm.Records, slot int) error {
+	return u.removeIDs(ctx, records, func(yield func([]crm.ID) bool) {
+		for end := u.im.Position; end > 0; end -= removePage {
+			ids := make([]crm.ID, 0, removePage)
+			for n := end - 1; n >= max(0, end-removePage); n-- {
+				ids = append(ids, rowID(u.im.ID, n, slot))
+			}
+			if !yield(ids) {
+				return
+			}
+		}
+	})
+}
+
+func (u *undo) removeIDs(ctx context.Context, records *crm.Records, pages iter.Seq[[]crm.ID]) error {
 	held := map[crm.ID]string{}
 	var order []crm.ID
-	for end := u.im.Position; end > 0; end -= removePage {
-		ids := make([]crm.ID, 0, removePage)
-		for n := end - 1; n >= max(0, end-removePage); n-- {
-			ids = append(ids, rowID(u.im.ID, n, slot))
-		}
+	for ids := range pages {
 		there, err := u.untouched(ctx, records, ids)
 		if err != nil {
 			return err

@@ -51,7 +51,7 @@ type Import struct {
 	Failed  int64 `crm:"guarded" json:"failed_count"`
 	// Flagged are rows that were imported although something about them is doubtful.
 	Flagged int64 `crm:"guarded" json:"flagged_count"`
-	// Related are the records created because rows refer to them.
+	// Related are the records created because rows refer to them, and beside the rows' own.
 	Related int64 `crm:"guarded" json:"related_count"`
 }
 
@@ -67,15 +67,17 @@ type importPart struct {
 
 // outcome is what a part has to say. Rows are counted from 0.
 type outcome struct {
-	Updated   []crm.ID           `json:"updated,omitempty"`   // records that were changed
-	Postponed []int64            `json:"postponed,omitempty"` // rows put off to the end
-	Settled   []int64            `json:"settled,omitempty"`   // rows that had been put off
-	Failed    map[string][]int64 `json:"failed,omitempty"`    // rows, by the reason
-	Flagged   map[string][]int64 `json:"flagged,omitempty"`
+	Updated   []crm.ID            `json:"updated,omitempty"`   // records that were changed
+	Postponed []int64             `json:"postponed,omitempty"` // rows put off to the end
+	Settled   []int64             `json:"settled,omitempty"`   // rows that had been put off
+	Added     map[string][]int64  `json:"added,omitempty"`     // records beside the rows' own, by kind: rowNumber of them
+	Changed   map[string][]crm.ID `json:"changed,omitempty"`   // the same, that were there before
+	Failed    map[string][]int64  `json:"failed,omitempty"`    // rows, by the reason
+	Flagged   map[string][]int64  `json:"flagged,omitempty"`
 }
 
 func (o *outcome) empty() bool {
-	return len(o.Updated)+len(o.Postponed)+len(o.Settled)+len(o.Failed)+len(o.Flagged) == 0
+	return len(o.Updated)+len(o.Postponed)+len(o.Settled)+len(o.Failed)+len(o.Flagged)+len(o.Added)+len(o.Changed) == 0
 }
 
 //go:embed migrations
@@ -102,8 +104,13 @@ func New(core *crm.Core) (*Transfer, error) {
 	return t, nil
 }
 
-// slots is how many records a row makes at most.
-const slots = 16
+const (
+	// slots is how many records a row makes at most: its own, those it refers to, and from
+	// sideSlot on those beside it.
+	slots    = 64
+	sideSlot = 16
+	maxSides = slots - sideSlot
+)
 
 // rowID is the id of the record that a row of an import creates: the import's own, with
 // the row's number in it. So a row that is imported again is the same record, what an
@@ -116,4 +123,15 @@ func rowID(of crm.ID, row int64, slot int) crm.ID {
 	binary.BigEndian.PutUint64(b[:], number)
 	copy(id[10:], b[2:])
 	return id
+}
+
+// rowNumber is what a rowID has of the row: with [numberedID] it is the same id.
+func rowNumber(id crm.ID) int64 {
+	var b [8]byte
+	copy(b[2:], id[10:])
+	return int64(binary.BigEndian.Uint64(b[:])) - 1 //nolint:gosec // six bytes
+}
+
+func numberedID(of crm.ID, number int64) crm.ID {
+	return rowID(of, number/slots, int(number%slots))
 }

@@ -25,6 +25,7 @@ func columns() []column {
 	for n := range 3 {
 		list = append(list, column{"E-mail " + string(rune('1'+n)), nth("EMAIL", n)})
 	}
+	list[len(list)-1].of = rest("EMAIL", 2)
 	list = append(list,
 		column{"Mobile Phone", phone("cell")}, column{"Work Phone", phone("work")}, column{"Home Phone", phone("home")}, column{"Phone", phone("")}, column{"Fax", phone("fax")},
 	)
@@ -78,9 +79,24 @@ func nth(name string, n int) func(*card) string {
 	}
 }
 
-// phone is the first number of a sort; without one the first of no sort.
+// rest are the properties of a name from the n-th on.
+func rest(name string, n int) func(*card) string {
+	return func(c *card) string {
+		var list []string
+		for _, p := range c.all(name)[min(n, len(c.all(name))):] {
+			list = append(list, strings.TrimPrefix(p.text(), "mailto:"))
+		}
+		return strings.Join(list, several)
+	}
+}
+
+// several stands between values in one cell.
+const several = " ::: "
+
+// phone are the numbers of a sort.
 func phone(kind string) func(*card) string {
 	return func(c *card) string {
+		var list []string
 		for _, p := range c.all("TEL") {
 			fax := p.has("fax") || p.has("pager")
 			is := map[string]bool{
@@ -88,10 +104,10 @@ func phone(kind string) func(*card) string {
 				"": !fax && !p.has("cell") && !p.has("work") && !p.has("home"),
 			}
 			if is[kind] {
-				return strings.TrimPrefix(p.text(), "tel:")
+				list = append(list, strings.TrimPrefix(p.text(), "tel:"))
 			}
 		}
-		return ""
+		return strings.Join(list, several)
 	}
 }
 

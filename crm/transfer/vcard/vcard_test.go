@@ -61,6 +61,9 @@ func TestCards(t *testing.T) {
 		"2.1": {"VERSION:2.1\nN;CHARSET=GBK;ENCODING=QUOTED-PRINTABLE:" + old + ";;\nFN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=E6=9D=8E=\n=E9=9B=B7\nTEL;CELL;VOICE:1\nTEL;WORK;FAX:2\nTEL;HOME:3\nBDAY:--1210\n", map[string]string{
 			"Full Name": "李雷", "Family Name": "李雷", "Mobile Phone": "1", "Fax": "2", "Home Phone": "3",
 		}},
+		"several": {"FN:Ada\nTEL;TYPE=cell:1\nTEL;TYPE=cell:2\nEMAIL:a@x.de\nEMAIL:b@x.de\nEMAIL:c@x.de\nEMAIL:d@x.de\n", map[string]string{
+			"Full Name": "Ada", "Mobile Phone": "1 ::: 2", "E-mail 1": "a@x.de", "E-mail 2": "b@x.de", "E-mail 3": "c@x.de ::: d@x.de",
+		}},
 		"an agent within": {"FN:Boss\nAGENT:\nBEGIN:VCARD\nFN:Agent\nEND:VCARD\nTEL:1\n", map[string]string{"Full Name": "Boss", "Phone": "1"}},
 		"no property":     {"FN:Ada\nnonsense\n", map[string]string{"fault": `line 3 is no property: "nonsense"`}},
 		"empty":           {"VERSION:3.0\n", map[string]string{"fault": "the card is empty"}},

@@ -1,0 +1,259 @@
+package embedcrm_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedcrm/embedcrm"
+	"github.com/embedcrm/embedcrm/crm"
+	"github.com/embedcrm/embedcrm/crm/transfer"
+	"github.com/embedcrm/embedcrm/crm/transfer/vcard"
+	"github.com/embedcrm/embedcrm/customers"
+	"github.com/embedcrm/embedcrm/embedcrmtest"
+	"github.com/embedcrm/embedcrm/internal/enginetest"
+	"github.com/embedcrm/embedcrm/storage/sqlite"
+)
+
+const contactsCSV = "Record ID,First Name,Last Name,Email,E-mail 2,Mobile Phone,Work Phone,Company,Job Title,Street,House Number,City,Postcode,Country,Shipping Street,Shipping City,Favourite Colour\n" +
+	"1,Ada,Lovelace,ada@example.com,countess@example.com,+44 20 7946 0958,020 7946 0000,Analytical Engines,Engineer,Main St,12,London,W1,UK,Dock 4,Dover,red\n" +
+	"2,Charles,Babbage,charles@example.com,not an address,,,analytical engines,,,,,,UK,,,\n" +
+	"3,Mary,Somerville,,,,,,Writer,,,,,UK,,,\n"
+
+// carry imports a text as customers.
+func carry(ctx context.Context, tb testing.TB, app *embedcrm.App, text string, dry bool) (transfer.Report, transfer.Plan) {
+	tb.Helper()
+	src, err := transfer.ReadCSV(strings.NewReader(text), transfer.CSVOptions{})
+	require.NoError(tb, err)
+	p, rows, err := app.Transfer.Plan(ctx, src, transfer.Plan{Object: "customer", System: "hubspot"})
+	require.NoError(tb, err)
+	do := app.Transfer.Import
+	if dry {
+		do = app.Transfer.DryRun
+	}
+	report, err := do(ctx, rows, p, transfer.Options{})
+	require.NoError(tb, err)
+	return report, p
+}
+
+// held is all that customers have, in words.
+func held(ctx context.Context, tb testing.TB, app *embedcrm.App) []string {
+	tb.Helper()
+	names := map[crm.ID]string{}
+	var list []string
+	for c, err := range app.Customers.All(ctx) {
+		require.NoError(tb, err)
+		names[c.ID] = c.Name
+		list = append(list, fmt.Sprintf("%s: %s %s %s", c.Name, c.Kind, c.Email, c.Phone))
+	}
+	for i, err := range app.Customers.Identities.All(ctx) {
+		require.NoError(tb, err)
+		list = append(list, fmt.Sprintf("%s: %s %s %s malformed %v", names[i.CustomerID], i.Kind, i.Value, i.Label, i.Malformed))
+	}
+	for p, err := range app.Customers.PostalAddresses.All(ctx) {
+		require.NoError(tb, err)
+		list = append(list, fmt.Sprintf("%s: %s %s, %s %s %s", names[p.CustomerID], p.Kind, p.Street, p.PostalCode, p.City, p.Country))
+	}
+	for r, err := range app.Customers.Relationships.All(ctx) {
+		require.NoError(tb, err)
+		list = append(list, fmt.Sprintf("%s: %s %s as %s", names[r.CustomerID], r.Kind, names[r.OtherID], r.Title))
+	}
+	slices.Sort(list)
+	return list
+}
+
+func TestAnImportKeepsAllThatCustomersHave(t *testing.T) {
+	t.Parallel()
+	enginetest.Each(t, func(t *testing.T, e enginetest.Engine) {
+		app := embedcrmtest.On(t, e.Store, crm.Config{})
+		ctx := crm.As(t.Context(), crm.Actor{Tenant: "acme", Member: "dana"})
+		dry, p := carry(ctx, t, app.App, contactsCSV, true)
+		require.Empty(t, held(ctx, t, app.App))
+		last := p.Columns[len(p.Columns)-1]
+		require.Equal(t, "Favourite Colour", last.Heading)
+		require.Empty(t, last.Field)
+		require.NotEmpty(t, last.Note)
+
+		report, _ := carry(ctx, t, app.App, contactsCSV, false)
+		require.Equal(t, []int64{3, 8}, []int64{report.Created, report.Related})
+		require.Equal(t, []int64{report.Created, report.Related}, []int64{dry.Created, dry.Related})
+		want := []string{
+			"Ada Lovelace: email countess@example.com  malformed false",
+			"Ada Lovelace: other Main St 12, W1 London GB",
+			"Ada Lovelace: person ada@example.com +442079460958",
+			"Ada Lovelace: phone +442079460000 work malformed false",
+			"Ada Lovelace: shipping Dock 4,  Dover ",
+			"Ada Lovelace: works_at Analytical Engines as Engineer",
+			"Analytical Engines: organisation  ",
+			"Charles Babbage: email not an address  malformed true",
+			"Charles Babbage: person charles@example.com ",
+			"Charles Babbage: works_at Analytical Engines as ",
+			"Mary Somerville: person  ",
+		}
+		got := held(ctx, t, app.App)
+		require.Len(t, got, len(want), got)
+		for i := range got { // without a Phones function a number may stay as it was given
+			if !strings.Contains(want[i], "+44") {
+				require.Equal(t, want[i], got[i])
+			}
+		}
+		require.Equal(t, []transfer.RowFault{
+			{Line: 3, Reason: "email: is no e-mail address, and kept as it stands", Kept: true},
+			{Line: 4, Reason: "Job Title: is left out, since no organisation is there of which it could be", Kept: true},
+		}, report.Faults)
+
+		again, _ := carry(ctx, t, app.App, contactsCSV, false)
+		require.Equal(t, []int64{0, 0, 3, 0}, []int64{again.Created, again.Updated, again.Skipped, again.Related})
+		require.Equal(t, got, held(ctx, t, app.App), "nothing is doubled")
+
+		changed, _ := carry(ctx, t, app.App, "Record ID,First Name,E-mail,Other E-mail,Company,Job Title\n1,Ada,ada@example.com,new@example.com,Analytical Engines,Director\n", false)
+		require.Equal(t, []int64{1, 1}, []int64{changed.Updated, changed.Related})
+		now := held(ctx, t, app.App)
+		require.Contains(t, now, "Ada Lovelace: works_at Analytical Engines as Director")
+		require.Contains(t, now, "Ada Lovelace: email new@example.com other malformed false")
+		undone, err := app.Transfer.Revert(ctx, changed.ID)
+		require.NoError(t, err)
+		require.Equal(t, []int64{1, 1, 0}, []int64{undone.Removed, undone.Restored, undone.Left}, undone.Reasons)
+		require.Equal(t, got, held(ctx, t, app.App))
+
+		_, err = app.Transfer.Revert(ctx, again.ID)
+		require.NoError(t, err)
+		require.Equal(t, got, held(ctx, t, app.App))
+	})
+}
+
+func TestAnImportOfCardsKeepsEveryNumber(t *testing.T) {
+	t.Parallel()
+	app := embedcrmtest.New(t)
+	ctx := crm.As(t.Context(), crm.Actor{Tenant: "acme", Member: "dana"})
+	src, err := vcard.Read(strings.NewReader("BEGIN:VCARD\nFN:Ada Lovelace\nN:Lovelace;Ada;;;\nTEL;TYPE=cell:+442079460958\nTEL;TYPE=cell:+442079460959\nORG:Engines\nTITLE:Boss\nEND:VCARD\n"))
+	require.NoError(t, err)
+	p, rows, err := app.Transfer.Plan(ctx, src, transfer.Plan{Object: "customer", OnlyKnown: true})
+	require.NoError(t, err)
+	report, err := app.Transfer.Import(ctx, rows, p, transfer.Options{})
+	require.NoError(t, err)
+	require.Contains(t, report.Faults[0].Reason, `no organisation is called "Engines"`)
+	require.Equal(t, []string{
+		"Ada Lovelace: person  +442079460958", "Ada Lovelace: phone +442079460959 mobile malformed false",
+	}, held(ctx, t, app.App))
+}
+
+func TestRevertTakesBackWhatBelongsToCustomers(t *testing.T) {
+	t.Parallel()
+	enginetest.Each(t, func(t *testing.T, e enginetest.Engine) {
+		app := embedcrmtest.On(t, e.Store, crm.Config{})
+		ctx := crm.As(t.Context(), crm.Actor{Tenant: "acme", Member: "dana"})
+		known, err := app.Customers.Create(ctx, customers.Customer{Kind: customers.Organisation, Name: "Known"})
+		require.NoError(t, err)
+		report, _ := carry(ctx, t, app.App, "Name,Given Name,Company,Home City\nAda,Ada,Known,Rome\nBob,Bob,Made,Oslo\n", false)
+		require.Equal(t, []int64{2, 5}, []int64{report.Created, report.Related})
+		rel, err := app.Customers.Relationships.Of(ctx, known.ID)
+		require.NoError(t, err)
+		require.Len(t, rel, 1, "found by its name")
+		undone, err := app.Transfer.Revert(ctx, report.ID)
+		require.NoError(t, err)
+		require.Equal(t, []int64{7, 0}, []int64{undone.Removed, undone.Left}, undone.Reasons)
+		require.Equal(t, []string{"Known: organisation  "}, held(ctx, t, app.App))
+	})
+}
+
+// importVictim is the environment variable that makes this test binary a process to be
+// killed while it imports: the DSN and the file, divided by a bar.
+const importVictim = "EMBEDCRM_TEST_IMPORT_VICTIM"
+
+func openFile(tb testing.TB, dsn string) *embedcrm.App {
+	tb.Helper()
+	db, err := sql.Open("sqlite", dsn)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { _ = db.Close() })
+	store, err := sqlite.Options{Wait: time.Minute}.New(db)
+	require.NoError(tb, err)
+	app, err := embedcrm.New(store, crm.Config{})
+	require.NoError(tb, err)
+	require.NoError(tb, app.Migrate(tb.Context()))
+	return app
+}
+
+// TestImportVictim is no test but the process that TestAnImportThatIsKilled kills.
+func TestImportVictim(t *testing.T) {
+	dsn, path, ok := strings.Cut(os.Getenv(importVictim), "|")
+	if !ok {
+		t.Skip("it is a process of another test")
+	}
+	app := openFile(t, dsn)
+	ctx := crm.As(t.Context(), crm.Actor{Tenant: "acme", Member: "dana"})
+	file, err := os.Open(path) //nolint:gosec // the test's own
+	require.NoError(t, err)
+	defer file.Close() //nolint:errcheck // it is killed before
+	src, err := transfer.ReadCSV(file, transfer.CSVOptions{})
+	require.NoError(t, err)
+	o := transfer.Options{Progress: func(transfer.Report) { _, _ = fmt.Fprintln(os.Stdout, "a part is in") }}
+	page, err := app.Transfer.Imports.List(ctx)
+	require.NoError(t, err)
+	if len(page.Items) > 0 {
+		_, err = app.Transfer.Resume(ctx, page.Items[0].ID, src, o)
+	} else {
+		var p transfer.Plan
+		var rows transfer.Source
+		p, rows, err = app.Transfer.Plan(ctx, src, transfer.Plan{Object: "customer", Mode: transfer.Create})
+		require.NoError(t, err)
+		_, err = app.Transfer.Import(ctx, rows, p, o)
+	}
+	require.NoError(t, err)
+}
+
+// TestAnImportThatIsKilled kills an import after its first part and once more in the
+// middle of one, and goes on with it: every row is there once, with all that belongs
+// to it.
+func TestAnImportThatIsKilled(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	dsn, path := sqlite.DSN(filepath.Join(dir, "crm.db")), filepath.Join(dir, "people.csv")
+	const rows = 2500
+	var text strings.Builder
+	text.WriteString("First Name,Email,E-mail 2,Company\n")
+	for n := range rows {
+		fmt.Fprintf(&text, "P%d,a%d@example.com,b%d@example.com,C%d\n", n, n, n, n%7)
+	}
+	require.NoError(t, os.WriteFile(path, []byte(text.String()), 0o600))
+	app := openFile(t, dsn)
+	for range 2 {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestImportVictim$")
+		cmd.Env = append(os.Environ(), importVictim+"="+dsn+"|"+path)
+		out, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		_, err = out.Read(make([]byte, 1)) // it has come to a part
+		require.NoError(t, err)
+		require.NoError(t, cmd.Process.Kill())
+		require.ErrorContains(t, cmd.Wait(), "killed")
+	}
+	ctx := crm.As(t.Context(), crm.Actor{Tenant: "acme", Member: "dana"})
+	page, err := app.Transfer.Imports.List(ctx)
+	require.NoError(t, err)
+	require.Len(t, page.Items, 1)
+	require.Equal(t, transfer.Running, page.Items[0].State)
+	file, err := os.Open(path) //nolint:gosec // the test's own
+	require.NoError(t, err)
+	defer file.Close() //nolint:errcheck // it was read
+	src, err := transfer.ReadCSV(file, transfer.CSVOptions{})
+	require.NoError(t, err)
+	report, err := app.Transfer.Resume(ctx, page.Items[0].ID, src, transfer.Options{})
+	require.NoError(t, err)
+	require.EqualValues(t, rows, report.Created)
+	require.EqualValues(t, 2*rows+7, report.Related)
+	for i, count := range []func(context.Context, ...crm.ListOption) (int64, error){app.Customers.Count, app.Customers.Identities.Count, app.Customers.Relationships.Count} {
+		n, err := count(ctx)
+		require.NoError(t, err)
+		require.EqualValues(t, []int64{rows + 7, rows, rows}[i], n)
+	}
+}
