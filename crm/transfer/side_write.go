@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,9 +26,7 @@ func (w *partWrite) sides(ctx context.Context, rows []*ready) error {
 	for _, row := range rows {
 		for n, s := range row.taken.sides {
 			x := &sideWrite{side: s, row: row, values: crm.Values{"id": rowID(w.runner.im.ID, row.number, sideSlot+n), w.kind.Kind() + "_id": row.id}}
-			for name, v := range s.values {
-				x.values[name] = v
-			}
+			maps.Copy(x.values, s.values)
 			byKind[s.kind] = append(byKind[s.kind], x)
 		}
 	}
@@ -231,11 +230,7 @@ func (x *sideWrite) adds(v crm.Values) bool {
 	return false
 }
 
-func (x *sideWrite) fill(v crm.Values) {
-	for name, is := range x.side.values {
-		v[name] = is
-	}
-}
+func (x *sideWrite) fill(v crm.Values) { maps.Copy(v, x.side.values) }
 
 // employers finds the organisations that rows name, those of this part among them, and
 // makes those there are not.

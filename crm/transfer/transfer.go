@@ -125,11 +125,11 @@ func rowID(of crm.ID, row int64, slot int) crm.ID {
 	return id
 }
 
-// rowNumber is what a rowID has of the row: with [numberedID] it is the same id.
+// rowNumber is what a rowID has of the row: with [numberedID] it is that id again.
 func rowNumber(id crm.ID) int64 {
 	var b [8]byte
 	copy(b[2:], id[10:])
-	return int64(binary.BigEndian.Uint64(b[:])) - 1 //nolint:gosec // six bytes
+	return int64(binary.BigEndian.Uint64(b[:])) - 1 // six bytes
 }
 
 func numberedID(of crm.ID, number int64) crm.ID {
