@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -88,7 +89,7 @@ func TestTotalsByCurrency(t *testing.T) {
 			amount crm.Money
 			at     time.Time
 		}{{crm.USD(100_00), day(1)}, {crm.EUR(10_00), day(30)}, {crm.EUR(5_01), day(9)}} {
-			p := order(fmt.Sprint(i), ada.ID, x.amount)
+			p := order(strconv.Itoa(i), ada.ID, x.amount)
 			p.At = x.at
 			d.record(ctx, t, p)
 		}
