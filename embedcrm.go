@@ -4,6 +4,7 @@ import (
 	"github.com/embedcrm/embedcrm/analytics"
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/crm/activity"
+	"github.com/embedcrm/embedcrm/crm/transfer"
 	"github.com/embedcrm/embedcrm/customers"
 	"github.com/embedcrm/embedcrm/sales"
 	"github.com/embedcrm/embedcrm/storage"
@@ -24,6 +25,8 @@ type App struct {
 	Sales *sales.Sales
 	// Analytics are reports over the records of all kinds.
 	Analytics *analytics.Analytics
+	// Transfer brings records of all kinds in from files, and writes them out.
+	Transfer *transfer.Transfer
 }
 
 // New returns a CRM on a store, with all its modules. The zero Config works. Nothing is read or written: call Migrate
@@ -45,5 +48,11 @@ func New(store storage.Store, cfg crm.Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &App{Core: core, Activity: work, Customers: people, Sales: pipeline, Analytics: analytics.New(core)}, nil
+	files, err := transfer.New(core)
+	if err != nil {
+		return nil, err
+	}
+	return &App{
+		Core: core, Activity: work, Customers: people, Sales: pipeline, Analytics: analytics.New(core), Transfer: files,
+	}, nil
 }

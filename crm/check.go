@@ -32,7 +32,8 @@ const maxProblems = 100
 // it must be, at most 100 problems: references to records that are gone, versions
 // missing in a history, derived columns and indexes that do not fit what they are
 // derived from, trees with circles, gaps in the log of events, events nobody would
-// deliver, and what modules look at themselves. It reads one instant of the database, and takes
+// deliver, histories that are not as they were sealed, and what modules look at
+// themselves. It reads one instant of the database, and takes
 // as long as reading all of it does. It is the host's, and needs no scope.
 func (c *Core) Check(ctx context.Context) ([]Problem, error) {
 	if err := c.ready(); err != nil {
@@ -87,6 +88,9 @@ func (ch *checker) tenantWhole() error {
 			return err
 		}
 		if err := ch.records(o); err != nil {
+			return err
+		}
+		if err := ch.merges(o); err != nil {
 			return err
 		}
 	}
@@ -302,7 +306,7 @@ func (e *eventStream) until(r *stored) error {
 	var chain int64 // the version of the last event of the record at hand
 	var last *eventRow
 	ended := func() {
-		if last != nil && last.name != e.o.name+".purged" {
+		if last != nil && last.name != e.o.name+".purged" && last.name != e.o.name+"."+eventErased {
 			e.ch.addf(e.o, ID(last.record), "the record is gone and was not purged")
 		}
 	}

@@ -18,10 +18,25 @@ func (ch *checker) work() error {
 	if err := ch.log(head.position); err != nil {
 		return err
 	}
+	if err := ch.chain(head); err != nil {
+		return err
+	}
 	if err := ch.subscriptions(head.position); err != nil {
 		return err
 	}
 	return ch.held()
+}
+
+// chain goes along the chain of a history that is sealed.
+func (ch *checker) chain(head *headRow) error {
+	if !head.sealing() {
+		return nil
+	}
+	report, err := ch.core.VerifyHistory(ch.ctx)
+	if err == nil && report.Broken != nil {
+		ch.problem("event_seal", ID{}, "the history is not as it was sealed: "+report.Broken.What)
+	}
+	return err
 }
 
 func (ch *checker) problem(object string, id ID, what string) {

@@ -99,6 +99,10 @@ type Core struct {
 	Subscriptions *Subscriptions
 	// Jobs is work done later.
 	Jobs *Jobs
+	// Erasures are the proofs that persons were erased.
+	Erasures *Erasures
+	// Retentions are rules of how long records are kept.
+	Retentions *Retentions
 	// Processes are steps that records go through, Instances those that run.
 	Processes *Processes
 	Instances *Instances
@@ -154,6 +158,9 @@ func New(store storage.Store, cfg Config) (*Core, error) {
 	c.defineJobs()
 	c.defineSchedules()
 	if err := c.defineBackfill(); err != nil {
+		return nil, failed("new", "", ID{}, err)
+	}
+	if err := c.definePrivacy(); err != nil {
 		return nil, failed("new", "", ID{}, err)
 	}
 	if err := c.defineProcesses(); err != nil {
@@ -243,9 +250,10 @@ func (c *Core) Tables() ([]*storage.Table, error) {
 	}
 	tables := []*storage.Table{
 		tenantTable, eventTable, outboxTable, refTable, indexTable,
-		logTable, headTable, subscriptionTable, heldTable,
+		logTable, headTable, sealTable, tombstoneTable, subscriptionTable, heldTable,
 		jobTable, scheduleTable, searchTable,
 		instanceTable, waitTable, visitTable,
+		mergeTable, partTable, moveTable, mergeRowTable,
 	}
 	for _, o := range append(slices.Clone(c.order), c.ledgers...) {
 		tables = append(tables, o.table)

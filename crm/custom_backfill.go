@@ -152,7 +152,7 @@ func (b *backfill) begin(ctx context.Context, id ID) error {
 		return ErrNotFound
 	}
 	def, _ := held.v.(*CustomField)
-	zone, err := b.core.zoneOf(ctx, b.tenant)
+	zone, _, err := b.core.zoneOf(ctx, b.tenant)
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ type customField struct {
 	CustomField
 
 	name    string       // custom.name
+	seen    filter.Field // as expressions see it
 	formula storage.Expr // of a formula; nil when it could not be understood
 	err     error        // why it could not
 	ref     *field       // of a reference, as far as the check of references needs one
@@ -99,7 +100,7 @@ func (c *Core) define(fields []*CustomField, rules []*Rule, zone *time.Location)
 		if s == nil {
 			continue
 		}
-		f := &customField{CustomField: *def, name: "custom." + def.Name}
+		f := newCustomField(def)
 		if target := c.objects[f.target()]; target != nil {
 			f.ref = &field{name: f.name, target: target}
 		}
@@ -114,6 +115,12 @@ func (c *Core) define(fields []*CustomField, rules []*Rule, zone *time.Location)
 		s.finish()
 	}
 	return all
+}
+
+func newCustomField(def *CustomField) *customField {
+	f := &customField{CustomField: *def, name: "custom." + def.Name}
+	f.seen = f.field()
+	return f
 }
 
 // finish sorts a set and reads its expressions, for which it must be complete.
@@ -201,7 +208,7 @@ func (c *Core) customField(ctx context.Context, sc scope, o *object, name string
 	if f == nil {
 		return filter.Field{}, false, nil
 	}
-	return f.field(), true, nil
+	return f.seen, true, nil
 }
 
 // own is what an expression may name that is evaluated on one record, without the
@@ -231,7 +238,7 @@ func (v *own) Custom(name string) (filter.Field, bool) {
 	if f == nil || v.steady && f.Type == FieldFormula {
 		return filter.Field{}, false
 	}
-	out := f.field()
+	out := f.seen
 	out.Lookup = nil // the record alone is asked
 	return out, true
 }

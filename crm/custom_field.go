@@ -85,6 +85,10 @@ type CustomField struct {
 	Unique bool `json:"unique,omitempty"`
 	// Indexed makes filters and lists by it fast.
 	Indexed bool `json:"indexed,omitempty"`
+	// Personal says that it says something about a person: it is erased with the person,
+	// and so is an address or a unique value, of which a keyed hash stays. See
+	// [Core.ErasePerson].
+	Personal bool `json:"personal,omitempty"`
 	// Ready says that all records are in the index, or have the formula's value. The
 	// kernel sets it: see [Fields.Backfill].
 	Ready bool `json:"ready,omitempty"`

@@ -286,7 +286,7 @@ func (c *Core) fieldUnused(ctx context.Context, s *fieldSet, was, is *CustomFiel
 			then.byName[f.Name] = f
 		}
 	}
-	then.byName[was.Name] = &customField{CustomField: *was, name: "custom." + was.Name}
+	then.byName[was.Name] = newCustomField(was)
 	var users []string
 	for _, f := range s.all() {
 		if f.ID != was.ID && (f.DependsOn == was.Name || f.Type == FieldFormula && renamed && then.names(f.Formula, was.Name)) {

@@ -37,7 +37,19 @@ type indexRow struct {
 
 // Value returns column i.
 func (r *indexRow) Value(i int) any {
-	return [...]any{r.object, r.record, r.field, r.number, r.text, r.unique}[i]
+	switch i {
+	case 0:
+		return r.object
+	case 1:
+		return r.record
+	case 2:
+		return r.field
+	case 3:
+		return r.number
+	case 4:
+		return r.text
+	}
+	return r.unique
 }
 
 // Dest returns where column i is put.

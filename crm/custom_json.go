@@ -102,17 +102,23 @@ func (r *memberReader) word(w string) bool {
 
 // text reads a text without escapes.
 func (r *memberReader) text() string {
+	from, to := r.plain()
+	return string(r.b[from:to])
+}
+
+// plain passes over a text without escapes, and returns where it stands.
+func (r *memberReader) plain() (from, to int) {
 	r.take('"')
-	for start := r.i; r.i < len(r.b) && r.b[r.i] != '\\' && r.b[r.i] >= ' '; r.i++ {
+	for from = r.i; r.i < len(r.b) && r.b[r.i] != '\\' && r.b[r.i] >= ' '; r.i++ {
 		if r.b[r.i] == '"' {
-			said := r.b[start:r.i]
-			r.no = r.no || !utf8.Valid(said)
+			to = r.i
+			r.no = r.no || !utf8.Valid(r.b[from:to])
 			r.i++
-			return string(said)
+			return from, to
 		}
 	}
 	r.no = true
-	return ""
+	return 0, 0
 }
 
 func (r *memberReader) number() any {

@@ -105,10 +105,11 @@ func (d *delivery) read(ctx context.Context, limit int) (*batch, error) {
 		return b, err
 	}
 	var rows []*logRow
+	var places spare[logRow]
 	err := d.core.session(ctx).Read(ctx, d.tenant, &storage.Query{
 		Table: logTable, After: []any{d.row.position}, Limit: d.scan,
 	}, func() storage.Row {
-		rows = append(rows, &logRow{})
+		rows = append(rows, places.next())
 		return rows[len(rows)-1]
 	})
 	b := &batch{end: d.row.position, whole: len(rows) < d.scan}
@@ -120,8 +121,9 @@ func (d *delivery) read(ctx context.Context, limit int) (*batch, error) {
 	for i, row := range rows {
 		ids[i] = row.event
 	}
-	events := map[uuid.UUID]*eventRow{}
+	events := make(map[uuid.UUID]*eventRow, len(rows))
 	var last *eventRow
+	var fresh spare[eventRow]
 	err = d.core.session(ctx).Read(ctx, d.tenant, &storage.Query{
 		Table: eventTable, Columns: d.sub.columns, Limit: len(ids),
 		Where: storage.And{storage.In{Field: storage.F("id"), Values: ids}, d.sub.wants()},
@@ -129,7 +131,7 @@ func (d *delivery) read(ctx context.Context, limit int) (*batch, error) {
 		if last != nil {
 			events[last.id] = last
 		}
-		last = &eventRow{}
+		last = fresh.next()
 		return last
 	})
 	if last != nil {

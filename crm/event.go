@@ -80,8 +80,19 @@ type outboxRow struct {
 	due    time.Time
 }
 
-func (r *outboxRow) Value(i int) any { return [...]any{r.event, int64(1), r.bucket, r.due}[i] }
-func (r *outboxRow) Dest(int) any    { return new(any) }
+func (r *outboxRow) Value(i int) any {
+	switch i {
+	case 0:
+		return r.event
+	case 1:
+		return int64(1)
+	case 2:
+		return r.bucket
+	}
+	return r.due
+}
+
+func (r *outboxRow) Dest(int) any { return new(any) }
 
 // event returns the row of a change.
 func (w *writer) event(c *change) *eventRow {
@@ -117,6 +128,10 @@ func (c *change) changes() json.RawMessage {
 	if c.after == nil {
 		return append(b, '}')
 	}
+	before := c.before
+	if c.event == eventErased { // what was there is gone here too
+		before = nil
+	}
 	for _, f := range c.o.fields {
 		switch {
 		case !c.changed(f):
@@ -126,12 +141,14 @@ func (c *change) changes() json.RawMessage {
 				was = c.before.meta().Custom
 			}
 			eachCustom(was, c.after.meta().Custom, func(name string, before, after []byte) {
-				begin(name)
+				if begin(name); c.event == eventErased {
+					before = []byte("null")
+				}
 				b = append(append(append(append(b, before...), ','), after...), ']')
 			})
 		default:
 			begin(f.name)
-			b = append(f.marshal(b, c.before), ',')
+			b = append(f.marshal(b, before), ',')
 			b = append(f.marshal(b, c.after), ']')
 		}
 	}
@@ -237,3 +254,6 @@ func (w *writer) group(changes []*change) []*change {
 	}
 	return changes
 }
+
+// eventErased is what history calls that personal values were erased.
+const eventErased = "erased"

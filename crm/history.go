@@ -37,6 +37,10 @@ type FieldChange struct {
 	Before, After json.RawMessage
 }
 
+// Erased reports whether the values were erased with the person they were of. Both are
+// null then, as they are in no change.
+func (c FieldChange) Erased() bool { return string(c.Before) == "null" && string(c.After) == "null" }
+
 // History returns what happened to a record, the latest first. It is for those who
 // may read the record, deleted or not; of a purged one, for those who may read all
 // of its kind. Fields the actor may not read are left out of it.
@@ -58,6 +62,9 @@ func (o *object) history(ctx context.Context, id ID, opts listOptions) (Page[Eve
 	}
 	if opts.limit < 1 || opts.limit > MaxPage {
 		return Page[Event]{}, Invalid("limit", "a page has 1 to %d events, not %d", MaxPage, opts.limit)
+	}
+	if opts.merged {
+		return r.mergedHistory(ctx, id, opts)
 	}
 	where := storage.And{}
 	if opts.after != "" { // a version is no secret to who may read the record
@@ -168,16 +175,18 @@ func changesOf(raw json.RawMessage) []FieldChange {
 	return list
 }
 
-// changes reads an object of pairs.
+// changes reads an object of pairs. The names are parts of one text.
 func (r *memberReader) changes() (list []FieldChange) {
+	names := string(r.b)
 	r.take('{')
 	for !r.no && r.next() != '}' {
 		if list == nil {
-			list = make([]FieldChange, 0, 8)
+			list = make([]FieldChange, 0, 1+len(r.b)/32) // a change takes about as much
 		} else {
 			r.take(',')
 		}
-		c := FieldChange{Field: r.text()}
+		from, to := r.plain()
+		c := FieldChange{Field: names[from:to]}
 		r.take(':')
 		r.take('[')
 		c.Before = r.raw()
@@ -194,8 +203,13 @@ func (r *memberReader) changes() (list []FieldChange) {
 // raw passes over a value, whatever it is, and returns it. It is valid JSON, since the
 // database keeps no other: of an object or a list only the end is looked for.
 func (r *memberReader) raw() json.RawMessage {
-	r.next()
+	text := r.next() == '"'
 	start, depth := r.i, 0
+	if text {
+		r.quoted()
+		r.i = min(r.i+1, len(r.b))
+		return r.b[start:r.i:r.i]
+	}
 	for ; r.i < len(r.b); r.i++ {
 		switch r.b[r.i] {
 		case '"':
@@ -219,7 +233,12 @@ func (r *memberReader) raw() json.RawMessage {
 
 // quoted goes to the end of a text, which may have escapes.
 func (r *memberReader) quoted() {
-	for r.i++; r.i < len(r.b); r.i++ {
+	r.i++
+	if n := bytes.IndexByte(r.b[r.i:], '"'); n >= 0 && bytes.IndexByte(r.b[r.i:r.i+n], '\\') < 0 {
+		r.i += n
+		return
+	}
+	for ; r.i < len(r.b); r.i++ {
 		switch r.b[r.i] {
 		case '\\':
 			r.i++

@@ -59,6 +59,13 @@ func bookshop(tb testing.TB, store storage.Store, payments string) *shop {
 // openStore opens a store by the name of its driver.
 func openStore(tb testing.TB, driver, dsn string) storage.Store {
 	tb.Helper()
+	store, _ := openPool(tb, driver, dsn)
+	return store
+}
+
+// openPool is openStore, with the host's pool.
+func openPool(tb testing.TB, driver, dsn string) (storage.Store, *sql.DB) {
+	tb.Helper()
 	db, err := sql.Open(driver, dsn)
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = db.Close() })
@@ -66,11 +73,11 @@ func openStore(tb testing.TB, driver, dsn string) storage.Store {
 		db.SetMaxOpenConns(8)
 		store, err := postgres.New(db)
 		require.NoError(tb, err)
-		return store
+		return store, db
 	}
 	store, err := sqlite.Options{Wait: time.Minute}.New(db)
 	require.NoError(tb, err)
-	return store
+	return store, db
 }
 
 // TestVictim is no test but the process that TestKilled kills: it writes, says what was

@@ -1,6 +1,7 @@
 package crm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,7 +55,10 @@ func (o *object) enter(ctx context.Context, action storage.Action, recs []*rec, 
 	if action != storage.Insert {
 		e.sort()
 	}
-	err = o.call(ctx, len(recs) > storage.MaxChanges || len(o.references) > 0, e.write)
+	err = chase(func(to leads) error {
+		e.follow(to)
+		return o.call(ctx, len(recs) > storage.MaxChanges || len(o.references) > 0, e.write)
+	})
 	if errors.Is(err, ErrConflict) {
 		err = e.explain(ctx, err)
 	}
@@ -78,6 +82,21 @@ func (e *entering) prepare(r *rec, later map[string]string) error {
 		return &InvalidError{Faults: faults}
 	}
 	return nil
+}
+
+// follow makes rows refer to where records lead that were merged into others.
+func (e *entering) follow(to leads) {
+	if len(to) == 0 {
+		return
+	}
+	w := &writer{object: e.object}
+	for _, r := range e.recs {
+		w.follow(to, r)
+		r.freeze()
+	}
+	if e.action != storage.Insert {
+		e.sort()
+	}
 }
 
 // sort puts rows in the order of keys, so that two calls with the same ones wait for
@@ -148,7 +167,12 @@ func (e *entering) verify(ctx context.Context) error {
 			for _, id := range missing {
 				i = min(i, first[id])
 			}
-			return inRow(i, len(e.recs), Invalid(f.name, "refers to no %s that lives", f.target.name))
+			fault := inRow(i, len(e.recs), Invalid(f.name, "refers to no %s that lives", f.target.name))
+			to, err := f.target.currents(ctx, e.sc.Tenant, missing)
+			if err == nil && len(to) > 0 {
+				err = &ledElsewhere{to, fault}
+			}
+			return cmp.Or(err, fault)
 		}
 	}
 	return nil

@@ -25,6 +25,7 @@ type listOptions struct {
 	limit   int
 	after   string
 	deleted bool
+	merged  bool
 	export  bool // those the actor has the right to export
 	actor   bool // of a ledger: under the actor's rights
 	of      []ofCondition
@@ -40,6 +41,11 @@ func listOptionsOf(opts []ListOption) listOptions {
 
 // WithDeleted includes deleted records.
 func WithDeleted() ListOption { return func(o *listOptions) { o.deleted = true } }
+
+// WithMerged includes in a [Collection.History] what happened to the records that were
+// merged into the record, as far as the actor may read them. The events are then in the
+// order in which they were recorded.
+func WithMerged() ListOption { return func(o *listOptions) { o.merged = true } }
 
 // OrderBy sorts by fields, the first first; a minus sign before a name sorts
 // downward: OrderBy("-amount", "name"). An absent value is lowest. A field of a

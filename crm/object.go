@@ -38,6 +38,7 @@ type object struct {
 	initial  func(ctx context.Context, c *change) error
 	before   func(ctx context.Context, c *change) error
 	after    func(ctx context.Context, c *change) error
+	merging  func(ctx context.Context, m *merging) error
 	rights   bool // its records decide over rights
 
 	appearances []*appearance // in the timelines of other records
@@ -118,7 +119,7 @@ type Object[T any] struct {
 	Initial func(ctx context.Context, w *Write[T]) error
 	// BeforeWrite is called before a record is brought to its normal form, when it is
 	// created, changed or restored; it may change the record, and its error ends the
-	// write.
+	// write. It is not asked when a merge makes the record refer to another one.
 	BeforeWrite func(ctx context.Context, w *Write[T]) error
 	// AfterWrite is called in the transaction once the record is written, or deleted,
 	// or purged (After is nil then); its error undoes the write.
@@ -126,6 +127,10 @@ type Object[T any] struct {
 	// Timeline says how its records appear in the timelines of others; see
 	// [Core.Timeline].
 	Timeline []Appearance
+	// Merge is called when records are merged, and when that is previewed, once the rules
+	// have decided; it may change what the survivor becomes, guarded fields too, and its
+	// error refuses the merge. What it sets is taken back by [Kind.Unmerge].
+	Merge func(ctx context.Context, m *Merging[T]) error
 }
 
 // Write is a record being written, as hooks see it. Hooks may run more than once
@@ -166,7 +171,7 @@ func Define[T any](c *Core, def Object[T]) (*Kind[T], error) {
 		return nil
 	}
 	o.initial = hook(def.Initial)
-	o.before, o.after = hook(def.BeforeWrite), hook(def.AfterWrite)
+	o.before, o.after, o.merging = hook(def.BeforeWrite), hook(def.AfterWrite), mergeHook(def.Merge)
 	for _, x := range def.Timeline {
 		if err := o.appear(x); err != nil {
 			return nil, failed("define", def.Name, ID{}, err)

@@ -229,6 +229,10 @@ func (f *field) fits(o *object) error {
 		return errors.New("a reference is a crm.ID with a name that ends in _id")
 	case f.tree && f.ref != o.name:
 		return fmt.Errorf("a tree refers to its own kind: ref=%s", o.name)
+	case f.identity && (!f.personal || !text):
+		return errors.New("identity is for text that is personal")
+	case f.personal && f.required && f.typ == TypeID:
+		return errors.New("a reference that is required is not personal: it could not be erased")
 	case (f.as != "" || f.parent) && f.ref == "":
 		return errors.New("as= and parent are for references")
 	case f.tags.subject != "" && (f.typ != TypeID || !strings.HasSuffix(f.name, "_id") || f.ref != ""):

@@ -75,7 +75,7 @@ func (c *Core) withoutInstances(ctx context.Context, tenant string) (bool, error
 
 // gone reports whether an event is the end of its record.
 func gone(event string) bool {
-	return strings.HasSuffix(event, ".deleted") || strings.HasSuffix(event, ".purged")
+	return strings.HasSuffix(event, ".deleted") || strings.HasSuffix(event, ".absorbed") || strings.HasSuffix(event, ".purged")
 }
 
 // processEvent tells the instances that run on a record of what happened to it. It
@@ -86,7 +86,7 @@ func (c *Core) processEvent(ctx context.Context, e Event) error {
 		return err
 	}
 	switch what := strings.TrimPrefix(e.Name, e.Object+"."); what {
-	case "deleted", "purged":
+	case "deleted", "absorbed", "purged": // of an absorbed record those that did not go over to the survivor
 		return c.recordGone(ctx, sc.Tenant, e, what == "purged")
 	}
 	waits, err := c.waiting(ctx, sc.Tenant, e)

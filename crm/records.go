@@ -321,6 +321,9 @@ func (r *Records) Import(ctx context.Context, list []Values) ([]error, error) {
 }
 
 func (o *object) importAll(ctx context.Context, list []Values) ([]error, error) {
+	if _, err := o.writer(ctx, VerbImport); err != nil {
+		return nil, err
+	}
 	faults := make([]error, len(list))
 	all := make([]int, len(list))
 	for i := range list {
@@ -340,9 +343,6 @@ func (o *object) importSome(ctx context.Context, list []Values, some []int, faul
 	err := o.call(ctx, true, func(ctx context.Context) error {
 		w, err := o.writer(ctx, VerbCreate)
 		if err != nil {
-			return err
-		}
-		if err := w.access.may(VerbImport); err != nil {
 			return err
 		}
 		sound = sound[:0]

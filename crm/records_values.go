@@ -173,15 +173,14 @@ func setRef(m *Record, source string, x any) string {
 
 // setEach takes custom fields or refs as one value, as JSON has them.
 func setEach(r *rec, name string, x any) string {
-	m := r.meta()
+	if m := r.meta(); name == "refs" {
+		m.Refs = nil
+	} else {
+		m.Custom = nil
+	}
 	members := map[string]any{}
 	switch x := x.(type) {
 	case nil:
-		if name == "refs" {
-			m.Refs = nil
-		} else {
-			m.Custom = nil
-		}
 	case map[string]any:
 		members = x
 	case Custom:

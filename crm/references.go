@@ -167,9 +167,16 @@ func (w *writer) verifyReferences(ctx context.Context, changes []*change) error 
 			want(others{of: ref.field.target, held: ref.held, seen: known}, ref.id, end{i, ref.field})
 		}
 	}
+	if len(wanted) == 0 {
+		return nil
+	}
 	faults := map[int][]Fault{}
+	var to leads
 	for o, ids := range wanted {
 		missing, err := w.missing(ctx, o, slices.Collect(maps.Keys(ids)))
+		if err == nil && len(missing) > 0 {
+			to, err = to.and(o.of.currents(ctx, w.sc.Tenant, missing))
+		}
 		if err != nil {
 			return err
 		}
@@ -182,7 +189,11 @@ func (w *writer) verifyReferences(ctx context.Context, changes []*change) error 
 	for i := range changes {
 		if all := faults[i]; all != nil {
 			slices.SortFunc(all, func(a, b Fault) int { return strings.Compare(a.Field, b.Field) })
-			return at(i, len(changes), &InvalidError{Faults: all})
+			err := at(i, len(changes), &InvalidError{Faults: all})
+			if to != nil {
+				err = &ledElsewhere{to, err}
+			}
+			return err
 		}
 	}
 	return nil
@@ -209,17 +220,16 @@ func (w *writer) missing(ctx context.Context, o others, ids []uuid.UUID) ([]uuid
 			}
 			among = storage.In{Field: storage.F("id"), Values: values}
 		}
-		row := storage.Values(make([]any, len(target.columns)))
-		at := target.byName["id"].col
+		var row idRow
 		note := func() {
-			if id, ok := row[at].(uuid.UUID); ok {
-				found[id] = true
+			if row.id != uuid.Nil {
+				found[row.id] = true
 			}
 		}
 		err := w.core.session(ctx).Read(ctx, w.sc.Tenant, &storage.Query{
-			Table: target.table, Columns: []int{at}, Limit: len(part), Share: o.held && w.core.tx(ctx) != nil,
+			Table: target.table, Columns: []int{target.byName["id"].col}, Limit: len(part), Share: o.held && w.core.tx(ctx) != nil,
 			Where: may(storage.And{among, target.lives()}),
-		}, func() storage.Row { note(); return row })
+		}, func() storage.Row { note(); return &row })
 		if err != nil {
 			return nil, err
 		}
@@ -228,9 +238,23 @@ func (w *writer) missing(ctx context.Context, o others, ids []uuid.UUID) ([]uuid
 	return slices.DeleteFunc(ids, func(id uuid.UUID) bool { return found[id] }), nil
 }
 
+// idRow receives the id of a row, where nothing else is asked for.
+type idRow struct{ id uuid.UUID }
+
+// Value returns the id.
+func (r *idRow) Value(int) any { return r.id }
+
+// Dest returns where the id is put.
+func (r *idRow) Dest(int) any { return &r.id }
+
 // beforeWrite looks at what other records have to do with a change: none may refer
 // to one that goes, and trees stay trees.
 func (w *writer) beforeWrite(ctx context.Context, changes []*change) error {
+	if w.access.rights != nil && w.access.rights.erased {
+		if err := w.erasedBefore(ctx, changes); err != nil {
+			return err
+		}
+	}
 	for i, c := range changes {
 		if c.after == nil || c.event == "deleted" {
 			err := w.unused(ctx, c)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -34,6 +35,7 @@ var (
 	// log.
 	headTable = &storage.Table{Name: "log_head", Version: "version", Columns: []storage.Column{
 		{Name: "version", Kind: storage.Int}, {Name: "position", Kind: storage.Int},
+		{Name: "sealed", Kind: storage.Int, Null: true}, {Name: "link", Kind: storage.Bytes, Null: true},
 	}}
 )
 
@@ -42,13 +44,41 @@ type logRow struct {
 	event    uuid.UUID
 }
 
-func (r *logRow) Value(i int) any { return [...]any{r.position, r.event}[i] }
-func (r *logRow) Dest(i int) any  { return [...]any{&r.position, &r.event}[i] }
+func (r *logRow) Value(i int) any {
+	if i == 0 {
+		return r.position
+	}
+	return r.event
+}
 
-type headRow struct{ version, position int64 }
+func (r *logRow) Dest(i int) any { return [...]any{&r.position, &r.event}[i] }
 
-func (r *headRow) Value(i int) any { return [...]any{r.version, r.position}[i] }
-func (r *headRow) Dest(i int) any  { return [...]any{&r.version, &r.position}[i] }
+type headRow struct {
+	version, position int64
+
+	sealed *int64 // how far the chain over the history has come; nil: there is none
+	link   []byte // its last link
+}
+
+// Value returns column i.
+func (r *headRow) Value(i int) any {
+	switch {
+	case i == 0:
+		return r.version
+	case i == 1:
+		return r.position
+	case i == 2 && r.sealed != nil:
+		return *r.sealed
+	case i == 3 && r.link != nil:
+		return r.link
+	}
+	return nil
+}
+
+// Dest returns where column i is put.
+func (r *headRow) Dest(i int) any {
+	return [...]any{&r.version, &r.position, &optionalInto[int64]{&r.sealed}, &r.link}[i]
+}
 
 // announcedRow is a row of the outbox as the relay reads it.
 type announcedRow struct {
@@ -150,15 +180,41 @@ func (r *relay) batch(ctx context.Context) (int, error) {
 		row := r.rows[e.id]
 		changes = append(changes, storage.Change{Action: storage.Delete, Table: outboxTable, Row: row, Version: row.version})
 	}
-	changes = append(changes, storage.Change{Action: storage.Update, Table: headTable, Row: head, Version: head.version})
-	for len(changes) > 0 {
-		part := changes[:min(len(changes), storage.MaxChanges)]
-		if err := r.s.Write(ctx, r.tenant, part); err != nil {
+	moved := storage.Change{Action: storage.Update, Table: headTable, Row: head, Version: head.version}
+	if head.sealing() {
+		if err := r.seal(ctx, head, changes); err != nil {
 			return 0, err
 		}
-		changes = changes[len(part):]
+		changes = nil
+	}
+	changes = append(changes, moved)
+	if err := r.write(ctx, changes); err != nil {
+		return 0, err
 	}
 	return found, r.core.wakeSubscriptions(ctx, r.tenant, first)
+}
+
+func (r *relay) write(ctx context.Context, changes []storage.Change) error {
+	for part := range slices.Chunk(changes, storage.MaxChanges) {
+		if err := r.s.Write(ctx, r.tenant, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seal writes what a batch adds to the log, and then the links of the chain for as many
+// events and as many again, so that a chain that is behind catches up.
+func (r *relay) seal(ctx context.Context, head *headRow, changes []storage.Change) error {
+	if err := r.write(ctx, changes); err != nil {
+		return err
+	}
+	for range 1 + len(changes)/sealBatch {
+		if _, err := r.core.sealOn(ctx, r.tenant, head); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // lockHead returns the end of a tenant's log, held until the transaction ends.
@@ -193,8 +249,9 @@ func (r *relay) announced(ctx context.Context, events []any) error {
 		q.Where = storage.In{Field: storage.F("id"), Values: events}
 	}
 	var rows []*announcedRow
+	var fresh spare[announcedRow]
 	err := r.s.Read(ctx, r.tenant, q, func() storage.Row {
-		rows = append(rows, &announcedRow{})
+		rows = append(rows, fresh.next())
 		return rows[len(rows)-1]
 	})
 	for _, row := range rows {
@@ -203,46 +260,50 @@ func (r *relay) announced(ctx context.Context, events []any) error {
 	return err
 }
 
+// spare has rows of a large batch made ready, several at once.
+type spare[T any] struct{ rows []T }
+
+func (s *spare[T]) next() *T {
+	if len(s.rows) == 0 {
+		s.rows = make([]T, 16)
+	}
+	row := &s.rows[0]
+	s.rows = s.rows[1:]
+	return row
+}
+
 // eventPlace is what the relay wants to know of an event: columns 0 to 3.
 func eventPlace() []int { return []int{0, 1, 2, 3} }
 
 // events reads the events of the announced rows.
 func (r *relay) events(ctx context.Context) ([]*eventRow, error) {
 	ids := make([]any, 0, len(r.rows))
-	for id := range r.rows {
-		ids = append(ids, id)
+	for _, id := range slices.SortedFunc(maps.Keys(r.rows), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }) {
+		ids = append(ids, id) // in the order in which they lie
 	}
 	return r.read(ctx, &storage.Query{
 		Table: eventTable, Columns: eventPlace(), Where: storage.In{Field: storage.F("id"), Values: ids}, Limit: len(ids),
 	})
 }
 
-func (r *relay) read(ctx context.Context, q *storage.Query) (events []*eventRow, err error) {
-	err = r.s.Read(ctx, r.tenant, q, func() storage.Row {
-		events = append(events, &eventRow{})
+func (r *relay) read(ctx context.Context, q *storage.Query) ([]*eventRow, error) {
+	var events []*eventRow
+	var fresh spare[eventRow]
+	err := r.s.Read(ctx, r.tenant, q, func() storage.Row {
+		events = append(events, fresh.next())
 		return events[len(events)-1]
 	})
 	return events, err
 }
 
 // whole completes a batch that is not all there is, since it may have a later event
-// of a record and not an earlier one. For each kind it takes the announced events of
-// the same records, record by record in the order of versions, as far as they fit:
-// what it takes of a record has no earlier one behind it.
+// of a record and not an earlier one. Of a record it has from its first version on
+// there is none. For the others, kind by kind, it takes the announced events of the
+// same records, record by record in the order of versions, as far as they fit: what it
+// takes of a record has no earlier one behind it.
 func (r *relay) whole(ctx context.Context, batch []*eventRow) ([]*eventRow, error) {
-	records := map[string]map[uuid.UUID]bool{}
-	for _, e := range batch {
-		if records[e.object] == nil {
-			records[e.object] = map[uuid.UUID]bool{}
-		}
-		records[e.object][e.record] = true
-	}
-	var all []*eventRow
-	for object, ids := range records {
-		values := make([]any, 0, len(ids))
-		for id := range ids {
-			values = append(values, id)
-		}
+	all, records := fromFirst(batch)
+	for object, values := range records {
 		found, err := r.read(ctx, &storage.Query{
 			Table: eventTable, Columns: eventPlace(), Limit: relayBatch,
 			Where: storage.And{
@@ -269,6 +330,34 @@ func (r *relay) whole(ctx context.Context, batch []*eventRow) ([]*eventRow, erro
 		}
 	}
 	return all, nil
+}
+
+// fromFirst divides events into those of records of which they are the first, without a
+// gap, and the records of the others, by kind.
+func fromFirst(batch []*eventRow) (events []*eventRow, others map[string][]any) {
+	type record struct {
+		object string
+		id     uuid.UUID
+	}
+	type versions struct{ number, last int64 }
+	seen := make(map[record]versions, len(batch))
+	for _, e := range batch {
+		k := record{e.object, e.record}
+		v := seen[k]
+		seen[k] = versions{v.number + 1, max(v.last, e.version)}
+	}
+	events, others = make([]*eventRow, 0, len(batch)), map[string][]any{}
+	for _, e := range batch {
+		if v := seen[record{e.object, e.record}]; v.number == v.last { // no two events have one version
+			events = append(events, e)
+		}
+	}
+	for k, v := range seen {
+		if v.number != v.last {
+			others[k.object] = append(others[k.object], k.id)
+		}
+	}
+	return events, others
 }
 
 // inOrder sorts events as they were made, as far as clocks tell, and those of one

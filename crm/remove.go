@@ -2,6 +2,7 @@ package crm
 
 import (
 	"context"
+	"errors"
 
 	"github.com/embedcrm/embedcrm/storage"
 )
@@ -33,6 +34,9 @@ func (o *object) end(ctx context.Context, id ID, verb Verb, event string, opts [
 			return err
 		}
 		before, err := w.find(ctx, id, event)
+		if err == nil && event == "restored" || err == ErrNotFound && event == "deleted" { //nolint:errorlint // load's own
+			err = w.notAbsorbed(ctx, id, err)
+		}
 		if err != nil {
 			return err
 		}
@@ -80,25 +84,48 @@ func (w *writer) find(ctx context.Context, id ID, event string) (*rec, error) {
 	return w.load(ctx, id)
 }
 
+// notAbsorbed refuses to delete or restore a record by itself that was merged into
+// another; else it returns err. Who may read neither does not learn of it.
+func (w *writer) notAbsorbed(ctx context.Context, id ID, err error) error {
+	into, _, unknown := w.current(ctx, w.sc.Tenant, id)
+	if unknown != nil || into == id {
+		return errors.Join(unknown, err)
+	}
+	conflict := w.mergedInto(ctx, id, into, "undo that by Unmerge first, or go by the id of the other one")
+	if known, ok := errors.AsType[*ConflictError](conflict); ok && known.Holder.IsZero() && err != nil {
+		return err
+	}
+	return conflict
+}
+
 // get reads a record.
 func (o *object) get(ctx context.Context, id ID, opts []ListOption) (*rec, error) {
 	r, err := o.reader(ctx)
 	if err != nil {
 		return nil, err
 	}
-	where := storage.And{byID(id)}
-	if !listOptionsOf(opts).deleted {
-		where = append(where, o.lives())
+	deleted := listOptionsOf(opts).deleted
+	once := func(id ID) (found *rec, err error) {
+		where := storage.And{byID(id)}
+		if !deleted {
+			where = append(where, o.lives())
+		}
+		err = o.core.session(ctx).Read(ctx, r.sc.Tenant, &storage.Query{
+			Table: o.table, Columns: r.access.columns(), Limit: 1, Where: r.access.reading(where),
+		}, func() storage.Row {
+			found = o.newRec()
+			return found
+		})
+		if err == nil && found == nil {
+			err = ErrNotFound
+		}
+		return found, err
 	}
 	var found *rec
-	err = o.core.session(ctx).Read(ctx, r.sc.Tenant, &storage.Query{
-		Table: o.table, Columns: r.access.columns(), Limit: 1, Where: r.access.reading(where),
-	}, func() storage.Row {
-		found = o.newRec()
-		return found
-	})
-	if err == nil && found == nil {
-		err = ErrNotFound
+	if deleted {
+		found, err = once(id)
+	} else {
+		found, err = o.found(ctx, r.sc.Tenant, id, once)
 	}
 	if err != nil {
 		return nil, err

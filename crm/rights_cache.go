@@ -27,6 +27,7 @@ type rights struct {
 	shared  map[string]bool // the kinds of which there is a share, living or deleted
 	custom  definitions     // what the tenant defined, which counts as a change of rights
 	zone    *time.Location  // its calendar, of which the same is true; nil is UTC
+	erased  bool            // whether somebody was erased, who must not come back unseen
 
 	circles     sync.Map // of the teams' ids: *circle
 	permissions sync.Map // of the roles' ids and the kind: *permission
@@ -350,6 +351,9 @@ func (w *writer) rightsWritten(ctx context.Context, changes []*change) error {
 			if err := w.core.dropShares(ctx, w.sc, w.object, c.before.meta().ID); err != nil {
 				return err
 			}
+			if err := w.mergesEnded(ctx, c.before.meta().ID); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -413,7 +417,7 @@ func (c *Core) loadRights(ctx context.Context, tenant string, counter int64) (*r
 	}, func() storage.Row { note(); kind = storage.Values{nil, nil}; return kind })
 	note()
 	if err == nil {
-		r.zone, err = c.zoneOf(ctx, tenant)
+		r.zone, r.erased, err = c.zoneOf(ctx, tenant)
 	}
 	if err == nil {
 		r.custom, err = c.readDefinitions(ctx, tenant, r.zone)

@@ -227,3 +227,15 @@ func Relink(ctx context.Context, c *Core, object string, from, to ID, each func(
 		return nil
 	})
 }
+
+// Merge merges records.
+func (k AnyKindOf) Merge(ctx context.Context, survivor ID, absorbed ...ID) (Merge, error) {
+	_, m, err := k.o.merge(ctx, survivor, absorbed, MergeRules{})
+	return m, failed("merge", k.o.name, survivor, err)
+}
+
+// Unmerge undoes a merge.
+func (k AnyKindOf) Unmerge(ctx context.Context, merge ID) error {
+	_, err := k.o.unmerge(ctx, merge)
+	return failed("unmerge", k.o.name, merge, err)
+}

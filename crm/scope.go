@@ -22,6 +22,8 @@ type scope struct {
 	trusted bool      // the kernel has looked at the rights itself
 	at      time.Time // zero: now
 	cause   string
+	// returned says that a person who was erased came back by himself.
+	returned bool
 }
 
 type scopeKey struct{}
@@ -82,6 +84,9 @@ func scopeOf(ctx context.Context) (scope, error) {
 func (sc scope) check() error {
 	if len(sc.cause) > 200 {
 		return Invalid("cause", "has %d bytes, and 200 are allowed", len(sc.cause))
+	}
+	if sc.returned && sc.cause == "" {
+		return Invalid("cause", "is empty: say why a person who was erased may be recorded again")
 	}
 	for _, said := range [...]struct {
 		field  string

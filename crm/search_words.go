@@ -35,7 +35,15 @@ type searchRow struct {
 }
 
 // Value returns column i.
-func (r *searchRow) Value(i int) any { return [...]any{r.object, r.record, r.words}[i] }
+func (r *searchRow) Value(i int) any {
+	switch i {
+	case 0:
+		return r.object
+	case 1:
+		return r.record
+	}
+	return r.words
+}
 
 // Dest returns where column i is put.
 func (r *searchRow) Dest(i int) any { return [...]any{&r.object, &r.record, &r.words}[i] }

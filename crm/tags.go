@@ -25,10 +25,12 @@ import (
 //	fold         compared without regard to case and accents as fold(field)
 //	sort         lists are sorted by it at any size: there is an index
 //	search       found by its words, see Collection.Search
-//	personal     says something about a person
+//	personal     says something about a person: gone when the person is erased
+//	identity     with personal: tells who it is, as an address does; a keyed hash
+//	             of it stays when it is erased, see Core.ErasePerson
 //	json         kept as JSON, and not compared
 type tags struct {
-	required, tree, parent, open, guarded, unique, fold, sort, search, personal, json bool
+	required, tree, parent, open, guarded, unique, fold, sort, search, personal, identity, json bool
 
 	max  int
 	enum []string
@@ -47,7 +49,7 @@ func parseTags(f reflect.StructField) (tags, error) {
 	}
 	flags := map[string]*bool{
 		"required": &t.required, "tree": &t.tree, "parent": &t.parent, "open": &t.open, "guarded": &t.guarded, "unique": &t.unique, "fold": &t.fold,
-		"sort": &t.sort, "search": &t.search, "personal": &t.personal, "json": &t.json,
+		"sort": &t.sort, "search": &t.search, "personal": &t.personal, "identity": &t.identity, "json": &t.json,
 	}
 	for word := range strings.SplitSeq(text, ",") {
 		key, value, valued := strings.Cut(word, "=")

@@ -28,6 +28,7 @@ type tenant struct {
 	secret  []byte // seals cursors
 	rights  int64  // goes up with every change of rights
 	zone    string // see [Tenants.SetZone]; read when rights are, not kept here
+	erased  *bool  // whether a person was erased; likewise
 }
 
 //nolint:gochecknoglobals // a constant, which an adapter knows by its address
@@ -37,14 +38,21 @@ var tenantTable = &storage.Table{Name: "tenant", Columns: []storage.Column{
 	{Name: "secret", Kind: storage.Bytes},
 	{Name: "rights", Kind: storage.Int},
 	{Name: "zone", Kind: storage.Text, Null: true},
+	{Name: "erased", Kind: storage.Bool, Null: true},
 }}
 
 func (t *tenant) Value(i int) any {
+	if i == 5 {
+		if t.erased == nil {
+			return nil
+		}
+		return *t.erased
+	}
 	return [...]any{t.bucket, t.created, t.secret, t.rights, orAbsent(t.zone)}[i]
 }
 
 func (t *tenant) Dest(i int) any {
-	return [...]any{&t.bucket, &t.created, &t.secret, &t.rights, &t.zone}[i]
+	return [...]any{&t.bucket, &t.created, &t.secret, &t.rights, &t.zone, &optionalInto[bool]{&t.erased}}[i]
 }
 
 func newTenants(c *Core) *Tenants { return &Tenants{core: c} }

@@ -43,12 +43,12 @@ func (c *Collection[T]) Upsert(ctx context.Context, v T, by ...string) (T, Outco
 
 func (o *object) upsert(ctx context.Context, given *rec, by []string) (*rec, Outcome, error) {
 	for try := 1; ; try++ {
-		id, err := o.match(ctx, given, by)
+		id, theirs, err := o.match(ctx, given, by)
 		if err != nil {
 			return nil, "", err
 		}
 		if !id.IsZero() {
-			r, outcome, err := o.merge(ctx, id, given)
+			r, outcome, err := o.setGiven(ctx, id, given, theirs)
 			if try < maxTries && errors.Is(err, ErrNotFound) { // deleted meanwhile
 				continue
 			}
@@ -63,8 +63,9 @@ func (o *object) upsert(ctx context.Context, given *rec, by []string) (*rec, Out
 	}
 }
 
-// merge sets what given has a value for.
-func (o *object) merge(ctx context.Context, id ID, given *rec) (*rec, Outcome, error) {
+// setGiven sets what given has a value for, but for the keys in those systems that are
+// a record's which this one absorbed, and stay with that.
+func (o *object) setGiven(ctx context.Context, id ID, given *rec, theirs map[string]bool) (*rec, Outcome, error) {
 	var was int64
 	r, err := o.update(ctx, id, "", func(r *rec) error {
 		was = r.meta().Version
@@ -77,10 +78,14 @@ func (o *object) merge(ctx context.Context, id ID, given *rec) (*rec, Outcome, e
 		if !g.OwnerID.IsZero() {
 			m.OwnerID = g.OwnerID
 		}
-		if len(g.Refs) > 0 && m.Refs == nil {
+		if len(g.Refs) > len(theirs) && m.Refs == nil {
 			m.Refs = Refs{}
 		}
-		maps.Copy(m.Refs, g.Refs)
+		for source, key := range g.Refs {
+			if !theirs[source] {
+				m.Refs[source] = key
+			}
+		}
 		if len(g.Custom) > 0 && m.Custom == nil {
 			m.Custom = Custom{}
 		}
@@ -103,22 +108,22 @@ type keys struct {
 	custom []*customField
 }
 
-// match finds the record that given is the same as, or a zero ID.
-func (o *object) match(ctx context.Context, given *rec, by []string) (ID, error) {
+// match finds the record that given is the same as, or a zero ID, and in which systems
+// the key given is one of a record that this one absorbed.
+func (o *object) match(ctx context.Context, given *rec, by []string) (id ID, theirs map[string]bool, err error) {
 	r, err := o.reader(ctx)
 	if err != nil {
-		return ID{}, err
+		return ID{}, nil, err
 	}
 	custom, err := o.core.fieldsOf(ctx, r.sc.Tenant, o)
 	if err != nil {
-		return ID{}, err
+		return ID{}, nil, err
 	}
 	w := &writer{object: o, sc: r.sc, access: r.access, custom: custom}
 	wanted, err := w.keys(given, by)
 	if err != nil {
-		return ID{}, err
+		return ID{}, nil, err
 	}
-	var id ID
 	same := func(found ID, field string, err error) error {
 		if err == nil && !found.IsZero() && !id.IsZero() && found != id {
 			err = &ConflictError{Field: field, Holder: found, Reason: "belongs to another record than the other keys do: merge the two first"}
@@ -128,30 +133,35 @@ func (o *object) match(ctx context.Context, given *rec, by []string) (ID, error)
 		}
 		return err
 	}
-	given = given.clone()
-	_ = given.normalise() // as it would be kept; its faults are found by the write
+	_ = given.normalise() // as it would be kept; its faults are found by the write, which does it again
 	for _, source := range slices.Sorted(maps.Keys(wanted.refs)) {
 		found, err := w.byRef(ctx, source, wanted.refs[source])
 		if err == nil && !found.IsZero() {
-			err = w.reachable(ctx, found, "refs."+source)
+			var absorbed bool
+			if found, absorbed, err = w.reachable(ctx, found, "refs."+source); absorbed {
+				if theirs == nil {
+					theirs = map[string]bool{}
+				}
+				theirs[source] = true
+			}
 		}
 		if err := same(found, "refs."+source, err); err != nil {
-			return ID{}, err
+			return ID{}, nil, err
 		}
 	}
 	for _, f := range wanted.fields {
 		found, err := w.sameBy(ctx, given, f)
 		if err := same(found, f.name, err); err != nil {
-			return ID{}, err
+			return ID{}, nil, err
 		}
 	}
 	for _, f := range wanted.custom {
 		found, err := w.sameByCustom(ctx, given, f)
 		if err := same(found, f.name, err); err != nil {
-			return ID{}, err
+			return ID{}, nil, err
 		}
 	}
-	return id, nil
+	return id, theirs, nil
 }
 
 // keys finds what an upsert goes by. Whether a record has a value says something about
@@ -234,29 +244,33 @@ func (w *writer) named(given *rec, by []string) (k keys, err error) {
 }
 
 // reachable refuses to go by a key of a record that was deleted, or that the actor
-// may not read: either way the key is taken.
-func (w *writer) reachable(ctx context.Context, id ID, field string) error {
+// may not read: either way the key is taken. By one of an absorbed record it goes to the
+// survivor, and says so.
+func (w *writer) reachable(ctx context.Context, id ID, field string) (to ID, absorbed bool, err error) {
 	missing, err := w.missing(ctx, others{of: w.object}, idsOf(id))
+	if err != nil || len(missing) == 0 {
+		return id, false, err
+	}
+	if to, absorbed, err = w.current(ctx, w.sc.Tenant, id); err != nil {
+		return id, false, err
+	}
+	if absorbed {
+		missing, err = w.missing(ctx, others{of: w.object}, idsOf(to))
+	}
 	if err == nil && len(missing) > 0 {
 		err = &ConflictError{Field: field, Reason: "a record has this key that was deleted or that you may not read: restore or purge it first"}
 	}
-	return err
+	return to, absorbed, err
 }
 
 // sameBy returns the living record with the value given has in a unique field.
 func (w *writer) sameBy(ctx context.Context, given *rec, f *field) (ID, error) {
-	var found *rec
+	var found idRow
 	err := w.core.session(ctx).Read(ctx, w.sc.Tenant, &storage.Query{
 		Table: w.table, Columns: []int{w.byName["id"].col}, Limit: 1,
 		Where: w.access.reading(storage.And{w.lives(), f.equals(given)}),
-	}, func() storage.Row {
-		found = w.newRec()
-		return found
-	})
-	if err != nil || found == nil {
-		return ID{}, err
-	}
-	return found.meta().ID, nil
+	}, func() storage.Row { return &found })
+	return ID(found.id), err
 }
 
 // sameByCustom returns the living record with the value given has in a unique field of

@@ -108,28 +108,35 @@ func (o *object) create(ctx context.Context, recs []*rec) error {
 			given[i] = r.clone()
 		}
 	}
-	return o.call(ctx, o.hooks(), func(ctx context.Context) error {
-		w, err := o.writer(ctx, VerbCreate)
-		if err != nil {
-			return err
+	return chase(func(to leads) error {
+		return o.call(ctx, o.hooks(), func(ctx context.Context) error { return o.createOnce(ctx, recs, given, to) })
+	})
+}
+
+func (o *object) createOnce(ctx context.Context, recs, given []*rec, to leads) error {
+	w, err := o.writer(ctx, VerbCreate)
+	if err != nil {
+		return err
+	}
+	changes := make([]*change, len(recs))
+	for i, r := range recs {
+		if given != nil {
+			r.copyFrom(given[i])
 		}
-		changes := make([]*change, len(recs))
-		for i, r := range recs {
-			if given != nil {
-				r.copyFrom(given[i])
-			}
-			changes[i] = &change{o: o, verb: VerbCreate, event: "created", after: r}
-			if err := w.prepare(ctx, changes[i]); err != nil {
-				return at(i, len(recs), err)
-			}
+		w.follow(to, r)
+		changes[i] = &change{o: o, verb: VerbCreate, event: "created", after: r}
+		if err := w.prepare(ctx, changes[i]); err != nil {
+			return at(i, len(recs), err)
 		}
-		err = w.write(ctx, changes)
-		for _, r := range recs {
-			r.thaw()
+	}
+	err = w.write(ctx, changes)
+	for _, r := range recs {
+		r.thaw()
+		if err == nil { // else it may be written once more
 			w.access.mask(r)
 		}
-		return err
-	})
+	}
+	return err
 }
 
 // at says which record of several an error is about.
@@ -148,21 +155,24 @@ const optimistic = 3
 // written at the version read; who loses that race a few times locks it.
 func (o *object) update(ctx context.Context, id ID, event string, fn func(*rec) error, opts []WriteOption) (*rec, error) {
 	var kept *rec
-	once := func(ctx context.Context) (err error) {
-		kept, err = o.updateOnce(ctx, id, event, fn, opts)
-		return err
+	attempt := func(needs bool) error {
+		return chase(func(to leads) error {
+			return o.call(ctx, needs, func(ctx context.Context) (err error) {
+				kept, err = o.updateOnce(ctx, id, event, fn, opts, to)
+				return err
+			})
+		})
 	}
 	tries := optimistic
 	if o.core.tx(ctx) != nil {
 		tries = 0
 	}
 	for range tries {
-		err := o.call(ctx, o.hooks(), once)
-		if !raced(err) {
+		if err := attempt(o.hooks()); !raced(err) {
 			return kept, done(err, &kept)
 		}
 	}
-	return kept, done(o.call(ctx, true, once), &kept)
+	return kept, done(attempt(true), &kept)
 }
 
 // done leaves no record where there is an error.
@@ -173,12 +183,12 @@ func done(err error, kept **rec) error {
 	return err
 }
 
-func (o *object) updateOnce(ctx context.Context, id ID, event string, fn func(*rec) error, opts []WriteOption) (*rec, error) {
+func (o *object) updateOnce(ctx context.Context, id ID, event string, fn func(*rec) error, opts []WriteOption, to leads) (*rec, error) {
 	w, err := o.writer(ctx, VerbUpdate)
 	if err != nil {
 		return nil, err
 	}
-	before, err := w.load(ctx, id)
+	before, err := o.found(ctx, w.sc.Tenant, id, func(id ID) (*rec, error) { return w.load(ctx, id) })
 	if err != nil {
 		return nil, err
 	}
@@ -204,6 +214,7 @@ func (o *object) updateOnce(ctx context.Context, id ID, event string, fn func(*r
 			return nil, err
 		}
 	}
+	w.follow(to, after)
 	c := &change{o: o, verb: VerbUpdate, event: event, before: before, after: after, forced: event != ""}
 	if event == "" {
 		c.event = "updated"
@@ -365,7 +376,7 @@ func (w *writer) stamp(c *change) {
 		m.Updated = was.Updated
 	}
 	switch c.event {
-	case "deleted":
+	case "deleted", "absorbed":
 		m.Deleted = m.Updated
 	case "restored":
 		m.Deleted = time.Time{}
@@ -426,7 +437,7 @@ func (w *writer) write(ctx context.Context, changes []*change) error {
 
 // needsTx reports whether changes take more than one statement group.
 func (w *writer) needsTx(changes []*change) bool {
-	if w.after != nil || w.rights || len(changes) > 1 && len(w.group(changes)) < len(changes) {
+	if w.after != nil || w.rights || w.sc.returned && w.access.rights.erased || len(changes) > 1 && len(w.group(changes)) < len(changes) {
 		return true
 	}
 	for _, c := range changes {
@@ -450,13 +461,8 @@ func (w *writer) writeIn(ctx context.Context, changes []*change) error {
 	if err := w.beforeWrite(ctx, changes); err != nil {
 		return err
 	}
-	for rest := changes; len(rest) > 0; {
-		part := w.group(rest)
-		rows, of := w.rows(part)
-		if err := w.core.session(ctx).Write(ctx, w.sc.Tenant, rows); err != nil {
-			return &refusal{w, part, of, err}
-		}
-		rest = rest[len(part):]
+	if err := w.writeRows(ctx, changes); err != nil {
+		return err
 	}
 	if err := w.verifyReferences(ctx, changes); err != nil {
 		return err
@@ -467,11 +473,32 @@ func (w *writer) writeIn(ctx context.Context, changes []*change) error {
 	if err := w.verifySubjects(ctx, changes); err != nil {
 		return err
 	}
+	return w.written(ctx, changes)
+}
+
+// writeRows writes the rows of changes.
+func (w *writer) writeRows(ctx context.Context, changes []*change) error {
+	for rest := changes; len(rest) > 0; {
+		part := w.group(rest)
+		rows, of := w.rows(part)
+		if err := w.core.session(ctx).Write(ctx, w.sc.Tenant, rows); err != nil {
+			return &refusal{w, part, of, err}
+		}
+		rest = rest[len(part):]
+	}
+	return nil
+}
+
+// written does what follows from changes once they are written.
+func (w *writer) written(ctx context.Context, changes []*change) error {
 	if err := w.rightsWritten(ctx, changes); err != nil {
 		return err
 	}
 	if w.after != nil {
 		for i, c := range changes {
+			if c.event == eventErased { // nothing may refuse it
+				continue
+			}
 			if err := w.after(ctx, c); err != nil {
 				return at(i, len(changes), err)
 			}

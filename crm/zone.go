@@ -92,16 +92,18 @@ func zoneNamed(name string) (*time.Location, error) {
 	return zone, nil
 }
 
-// zoneOf reads the zone of a tenant; nil is UTC.
-func (c *Core) zoneOf(ctx context.Context, key string) (*time.Location, error) {
+// zoneOf reads the zone of a tenant, nil being UTC, and whether it erased anybody.
+func (c *Core) zoneOf(ctx context.Context, key string) (zone *time.Location, erased bool, err error) {
 	var t tenant
-	err := c.session(ctx).Read(ctx, key, &storage.Query{
-		Table: tenantTable, Columns: []int{tenantTable.Index("zone")}, Limit: 1,
+	err = c.session(ctx).Read(ctx, key, &storage.Query{
+		Table: tenantTable, Columns: []int{tenantTable.Index("zone"), tenantTable.Index("erased")}, Limit: 1,
 	}, func() storage.Row { return &t })
+	erased = t.erased != nil && *t.erased
 	if err != nil || t.zone == "" {
-		return nil, err
+		return nil, erased, err
 	}
-	return zoneNamed(t.zone)
+	zone, err = zoneNamed(t.zone)
+	return zone, erased, err
 }
 
 // outdate makes the formulas not ready that another zone gives other values.

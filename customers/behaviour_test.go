@@ -3,6 +3,7 @@ package customers_test
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -132,7 +133,7 @@ func TestVisitorsBecomeKnown(t *testing.T) {
 		// Many, and more than a page of them.
 		var many []customers.Event
 		for i := range 1500 {
-			many = append(many, customers.Event{Visitor: "v3", Name: "click", At: minute(i / 2), Key: fmt.Sprint(i)})
+			many = append(many, customers.Event{Visitor: "v3", Name: "click", At: minute(i / 2), Key: strconv.Itoa(i)})
 		}
 		w.track(ctx, t, many...)
 		n, err = w.Behaviour.Stitch(ctx, "v3", bob.ID)

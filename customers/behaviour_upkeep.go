@@ -25,7 +25,7 @@ func (b *Behaviour) Upkeep(ctx context.Context) (int64, error) {
 	return removed, failed("upkeep", "behaviour", crm.ID{}, err)
 }
 
-func (b *Behaviour) upkeep(ctx context.Context) (removed int64, err error) {
+func (b *Behaviour) upkeep(ctx context.Context) (removed int64, _ error) {
 	if err := b.customers.May(ctx, crm.VerbDelete); err != nil {
 		return 0, err
 	}
@@ -39,14 +39,15 @@ func (b *Behaviour) upkeep(ctx context.Context) (removed int64, err error) {
 	before := b.core.Now(ctx).Add(-keep).UTC().Truncate(24 * time.Hour)
 	for {
 		n, err := b.trim(ctx, before)
-		if removed += n; err != nil || n == 0 {
+		if err != nil {
+			return removed, err
+		}
+		if n == 0 {
 			break
 		}
+		removed += n
 	}
-	if err == nil {
-		err = b.anonymous.Remove(ctx, crm.Where("at < $1", before))
-	}
-	return removed, err
+	return removed, b.anonymous.Remove(ctx, crm.Where("at < $1", before))
 }
 
 // strays gives events to customers whose visitors are known.

@@ -43,8 +43,8 @@ type Customer struct {
 	// Email and Phone are the main addresses, in their normal forms; see
 	// [crm.Core.ParseAddress]. What has none is kept as it was given. Further addresses
 	// are his Identities.
-	Email string `crm:"max=254,fold,search,personal"               json:"email,omitempty"`
-	Phone string `crm:"max=50,search,personal"                     json:"phone,omitempty"`
+	Email string `crm:"max=254,fold,search,personal,identity"      json:"email,omitempty"`
+	Phone string `crm:"max=50,search,personal,identity"            json:"phone,omitempty"`
 	// GivenName and FamilyName are the parts of a person's name.
 	GivenName  string `crm:"max=100,personal" json:"given_name,omitempty"`
 	FamilyName string `crm:"max=100,personal" json:"family_name,omitempty"`

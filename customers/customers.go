@@ -52,17 +52,18 @@ func New(core *crm.Core) (*Customers, error) {
 	for _, define := range []func(*crm.Core) error{
 		c.defineCustomers, c.defineIdentities, c.defineContactPoints, c.definePostalAddresses,
 		c.defineRelationships, c.definePreferences, c.defineLevels, c.defineBehaviour, c.definePurchases,
+		c.definePrivacy,
 	} {
 		if err := define(core); err != nil {
 			return nil, err
 		}
 	}
-	core.AddLine(storage.Line{Name: "customers", Files: files, Needs: map[string]int{"crm": 3}})
+	core.AddLine(storage.Line{Name: "customers", Files: files, Needs: map[string]int{"crm": 8}})
 	return c, nil
 }
 
 func (c *Customers) defineCustomers(core *crm.Core) error {
-	kind, err := crm.Define(core, crm.Object[Customer]{Name: "customer", BeforeWrite: c.prepare, AfterWrite: c.written})
+	kind, err := crm.Define(core, crm.Object[Customer]{Name: "customer", BeforeWrite: c.prepare, AfterWrite: c.written, Merge: c.checkMerge})
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func (d *desk) crowd(ctx context.Context, tb testing.TB) {
 	for i := range 30 {
 		g, f := given[i%6], family[i%5]
 		_, err := d.Create(ctx, customers.Customer{
-			Kind: customers.Person, Name: g + " " + f, Email: fmt.Sprintf("%s%d@example.com", g, i), Birthday: crm.Date{Year: 1950+i, Month: 3, Day: 1+i%28},
+			Kind: customers.Person, Name: g + " " + f, Email: fmt.Sprintf("%s%d@example.com", g, i), Birthday: crm.Date{Year: 1950 + i, Month: 3, Day: 1 + i%28},
 		})
 		require.NoError(tb, err)
 	}

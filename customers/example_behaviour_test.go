@@ -118,7 +118,7 @@ func ExampleBehaviour_Upkeep() {
 
 func ExampleBehaviour_SetPolicy() {
 	ctx, people, ada, _ := watched() // which sets one that keeps events for 30 days
-	people.Behaviour.SetPolicy(func(tenant string) customers.BehaviourPolicy {
+	people.Behaviour.SetPolicy(func(string) customers.BehaviourPolicy {
 		return customers.BehaviourPolicy{Catalogue: []customers.EventType{{Name: "price viewed", Props: map[string]customers.PropType{"plan": customers.PropText}}}}
 	})
 	_, err := people.Behaviour.Track(ctx, customers.Event{CustomerID: ada.ID, Name: "price vieved"})

@@ -22,7 +22,7 @@ type Identity struct {
 	Kind crm.AddressKind `crm:"required,max=32" json:"kind"`
 	// Value is the address in its normal form; see [crm.Core.ParseAddress]. What has none
 	// is kept as it was given.
-	Value string `crm:"required,max=500,fold,search,personal" json:"value"`
+	Value string `crm:"required,max=500,fold,search,personal,identity" json:"value"`
 	// Label says which of several it is: work, home, mobile.
 	Label string `crm:"max=50" json:"label,omitempty"`
 	// Malformed is that Value is no address of its kind. It follows Value, and what is

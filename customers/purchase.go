@@ -249,7 +249,7 @@ func (p *Purchases) prepare(ctx context.Context, w *crm.Write[Purchase]) error {
 	if (w.Before == nil || !w.Before.At.Equal(w.After.At)) && w.After.At.After(now.Add(early)) {
 		return crm.Invalid("at", "lies in the future: record it once it was bought")
 	}
-	for _, id := range affected(w) {
+	for _, id := range affected(ctx, w) {
 		if err := p.hold(ctx, id); err != nil {
 			return err
 		}

@@ -503,3 +503,36 @@ func TestCheckFindsWrongTotals(t *testing.T) {
 		}
 	})
 }
+
+// TestMergedCustomersHaveBoughtTogether merges two who bought, and undoes it.
+func TestMergedCustomersHaveBoughtTogether(t *testing.T) {
+	atDesk(t, customers.Policy{}, func(ctx context.Context, t *testing.T, d *desk) {
+		ada, again := d.person(ctx, t, "Ada", ""), d.person(ctx, t, "Ada L.", "")
+		d.record(ctx, t, order("1", ada.ID, crm.EUR(5_00)))
+		d.record(ctx, t, order("2", again.ID, crm.EUR(7_00)))
+		d.record(ctx, t, order("3", again.ID, crm.USD(1_00)))
+		spent := func(id crm.ID, want crm.Money, count int64) {
+			t.Helper()
+			is, err := d.Get(ctx, id)
+			require.NoError(t, err)
+			require.Equal(t, want, is.Spent)
+			require.Equal(t, count, is.PurchaseCount)
+			d.whole(t)
+		}
+		_, made, err := d.Merge(ctx, ada.ID, []crm.ID{again.ID}, crm.MergeRules{})
+		require.NoError(t, err)
+		spent(ada.ID, crm.EUR(12_00), 3)
+		d.record(ctx, t, order("4", again.ID, crm.EUR(1_00))) // by the old id
+		spent(ada.ID, crm.EUR(13_00), 4)
+
+		_, err = d.Unmerge(ctx, made.ID)
+		require.NoError(t, err)
+		spent(ada.ID, crm.EUR(6_00), 2)
+		spent(again.ID, crm.EUR(7_00), 2)
+
+		none := d.person(ctx, t, "Ada K.", "")
+		_, _, err = d.Merge(ctx, none.ID, []crm.ID{again.ID}, crm.MergeRules{})
+		require.NoError(t, err)
+		spent(none.ID, crm.EUR(7_00), 2)
+	})
+}

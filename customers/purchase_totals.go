@@ -40,10 +40,10 @@ func shareOf(p *Purchase) (share, bool) {
 
 // affected are the customers whose totals a write changes, in the order in which they
 // are held.
-func affected(w *crm.Write[Purchase]) []crm.ID {
+func affected(ctx context.Context, w *crm.Write[Purchase]) []crm.ID {
 	was, had := shareOf(w.Before)
 	is, has := shareOf(w.After)
-	if w.Along || had == has && was == is {
+	if w.Along || isUncounted(ctx) || had == has && was == is {
 		return nil
 	}
 	var ids []crm.ID
@@ -71,7 +71,7 @@ func (p *Purchases) hold(ctx context.Context, customer crm.ID) error {
 func (p *Purchases) written(ctx context.Context, w *crm.Write[Purchase]) error {
 	was, had := shareOf(w.Before)
 	is, has := shareOf(w.After)
-	for _, id := range affected(w) {
+	for _, id := range affected(ctx, w) {
 		err := p.total(ctx, id, func(s *sums) (bool, error) {
 			edge := false
 			if had && was.customer == id {
@@ -207,7 +207,7 @@ func (s *sums) into(c *Customer) error {
 }
 
 // keepTotals makes a customer's totals those of his purchases, whatever is said of them:
-// BeforeWrite. In a merge they follow the purchases, one by one.
+// BeforeWrite. After a merge they are counted anew.
 func keepTotals(w *crm.Write[Customer]) {
 	from := &Customer{}
 	switch {
@@ -225,10 +225,29 @@ func keepTotals(w *crm.Write[Customer]) {
 // revived counts the purchases of a customer who was deleted, since what was purged
 // meanwhile is in his totals still: AfterWrite.
 func (p *Purchases) revived(ctx context.Context, w *crm.Write[Customer]) error {
-	if w.Before == nil || w.Before.Deleted.IsZero() || w.After == nil || !w.After.Deleted.IsZero() {
+	if isUncounted(ctx) || w.Before == nil || w.Before.Deleted.IsZero() || w.After == nil || !w.After.Deleted.IsZero() {
 		return nil
 	}
 	return p.recount(ctx, w.After.ID)
+}
+
+// uncountedKey marks in a context that totals are counted once all is written.
+type uncountedKey struct{}
+
+// uncounted is a context in which totals follow no purchase: in a merge and its undoing,
+// which write customers themselves, whatever becomes of their purchases meanwhile.
+func uncounted(ctx context.Context) context.Context {
+	return context.WithValue(ctx, uncountedKey{}, true)
+}
+
+func isUncounted(ctx context.Context) bool { return ctx.Value(uncountedKey{}) != nil }
+
+// counted is a customer whose purchases were counted anew, as the actor sees him.
+func (p *Purchases) counted(ctx context.Context, c Customer) (Customer, error) {
+	if err := p.recount(ctx, c.ID); err != nil {
+		return c, err
+	}
+	return p.people.Get(ctx, c.ID)
 }
 
 // Recount counts the purchases of a customer anew, and returns him with the totals they

@@ -87,7 +87,29 @@ func (a *Activity) defineFiles() error {
 	a.Files = f
 	drop := func(ctx context.Context, _ crm.Job, key string) error { return f.drop(ctx, key) }
 	sweep := func(ctx context.Context, _ crm.Job) error { return f.Sweep(ctx) }
-	return errors.Join(crm.HandleJob(a.core.Jobs, dropJob, drop, crm.Idempotent()), a.core.Jobs.Handle(sweepJob, sweep, crm.Idempotent()))
+	return errors.Join(
+		crm.HandleJob(a.core.Jobs, dropJob, drop, crm.Idempotent()), a.core.Jobs.Handle(sweepJob, sweep, crm.Idempotent()),
+		a.core.AddPersonalData(crm.PersonalData{
+			Name: "files", Erase: f.erase,
+			Export: func(context.Context, string, crm.ID, func(any) error) error { return nil }, // the records say it all
+		}),
+	)
+}
+
+// erase has the contents of a file removed whose record is erased, once that is
+// committed.
+func (f *Files) erase(ctx context.Context, object string, id crm.ID) (int64, error) {
+	if object != "file" {
+		return 0, nil
+	}
+	file, err := f.Get(ctx, id, crm.WithDeleted())
+	if errors.Is(err, crm.ErrNotFound) { // its contents went when it was purged
+		return 0, nil
+	}
+	if err == nil {
+		_, err = f.core.Jobs.Enqueue(ctx, crm.Job{Kind: dropJob, Key: file.Blob, Payload: file.Blob})
+	}
+	return 1, err
 }
 
 // check refuses a file that was not added with its contents, by which one could be made

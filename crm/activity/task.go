@@ -26,8 +26,8 @@ type Task struct {
 	// Object and RecordID are the record it hangs on, of any kind; or neither.
 	Object   string `crm:"max=48"         json:"object,omitempty"`
 	RecordID crm.ID `crm:"subject=object" json:"record_id,omitzero"`
-	Title    string `crm:"required,max=500,search" json:"title"`
-	Text     string `crm:"max=100000,search"       json:"text,omitempty"`
+	Title    string `crm:"required,max=500,search,personal" json:"title"`
+	Text     string `crm:"max=100000,search,personal"       json:"text,omitempty"`
 	// DueOn is the day by whose end it is due, in the tenant's zone. Without it, Due may
 	// be any time.
 	DueOn crm.Date `json:"due_on,omitzero"`

@@ -159,7 +159,7 @@ func (c *CSV) read() error {
 		c.ends = append(c.ends, len(c.row))
 		if len(c.ends) > MaxColumns {
 			c.ends = c.ends[:MaxColumns]
-			c.fail("has more than %d cells", MaxColumns)
+			c.failf("has more than %d cells", MaxColumns)
 		}
 		if end || err != nil {
 			return err
@@ -168,7 +168,7 @@ func (c *CSV) read() error {
 }
 
 // fail notes the first thing that is wrong with the row.
-func (c *CSV) fail(format string, args ...any) {
+func (c *CSV) failf(format string, args ...any) {
 	if c.fault == "" {
 		c.fault = fmt.Sprintf(format, args...)
 	}
@@ -178,9 +178,9 @@ func (c *CSV) fail(format string, args ...any) {
 func (c *CSV) add(b byte) {
 	switch {
 	case len(c.row)-c.cell >= MaxCell:
-		c.fail("column %d: the cell has more than %d bytes: shorten it, or look for a quote that is not closed", len(c.ends)+1, MaxCell)
+		c.failf("column %d: the cell has more than %d bytes: shorten it, or look for a quote that is not closed", len(c.ends)+1, MaxCell)
 	case len(c.row) >= MaxRow:
-		c.fail("has more than %d bytes", MaxRow)
+		c.failf("has more than %d bytes", MaxRow)
 	default:
 		c.row = append(c.row, b)
 	}
@@ -254,7 +254,7 @@ func (c *CSV) readQuoted() (end bool, err error) {
 		b, err := c.byte()
 		switch {
 		case err != nil:
-			c.fail("column %d: the quote opened in line %d is not closed before the file ends", len(c.ends)+1, opened)
+			c.failf("column %d: the quote opened in line %d is not closed before the file ends", len(c.ends)+1, opened)
 			return true, err
 		case b != '"':
 			if b == '\n' || b == '\r' && c.peek() != '\n' {
@@ -281,7 +281,7 @@ func (c *CSV) readQuoted() (end bool, err error) {
 			c.lineEnd(b)
 			return true, nil
 		}
-		c.fail("column %d: a quote within a cell in quotes is written twice", len(c.ends)+1)
+		c.failf("column %d: a quote within a cell in quotes is written twice", len(c.ends)+1)
 		c.add('"')
 		c.add(b)
 	}

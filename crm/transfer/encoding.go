@@ -114,6 +114,10 @@ func (d *decoded) Read(p []byte) (int, error) {
 	return d.text.Read(p)
 }
 
+// Decode returns text of any of the encodings as UTF-8; without one it is found out as
+// [ReadCSV] does.
+func Decode(r io.Reader, given Encoding) (io.Reader, error) { return newDecoded(r, given) }
+
 // marked finds a byte order mark and its length.
 func marked(b []byte) (Encoding, int) {
 	switch {

@@ -16,6 +16,5 @@
 // agreement is worth is a number of bits, which is learned from the records themselves
 // and by which the result is explained.
 //
-// A million records take minutes and less than a gigabyte; see docs/duplicates.md for
-// what was measured.
+// See docs/duplicates.md for how that is done, and for what was measured.
 package match

@@ -52,9 +52,7 @@ func readings(name string) (list []string) {
 		surname = 2
 	}
 	wholes := ways(name)
-	for _, whole := range wholes {
-		list = append(list, whole)
-	}
+	list = append(list, wholes...)
 	if len(chars) <= surname {
 		return list
 	}

@@ -72,12 +72,6 @@ func pack(text string, readings []string) string {
 	return text + "\x00" + strings.Join(readings, "\x00")
 }
 
-// textOf is a packed value without its readings.
-func textOf(packed string) string {
-	text, _, _ := strings.Cut(packed, "\x00")
-	return text
-}
-
 // unpack makes a value ready to be compared, its words added to a vocabulary.
 func unpack(k Kind, packed string, of *vocabulary) (v value) {
 	text, rest, ok := strings.Cut(packed, "\x00")

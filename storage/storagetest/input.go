@@ -18,6 +18,7 @@ func inputTests() []testCase {
 	return []testCase{
 		{"a value its column cannot hold is ErrInvalid", shared, testBadValues},
 		{"a value of a condition that its field cannot hold is ErrInvalid", shared, testBadConditions},
+		{"a query like one that was answered is looked at as closely", shared, testLikeQueries},
 		{"a condition over a limit is ErrInvalid", shared, testBadTrees},
 		{"a query that cannot be right is ErrInvalid", shared, testBadQueries},
 		{"a position that does not fit is ErrInvalid", shared, testBadPositions},
@@ -28,6 +29,38 @@ func inputTests() []testCase {
 		{"a claim that cannot be right is ErrInvalid", shared, testBadClaims},
 		{"a table that cannot be is ErrInvalid", shared, testBadTables},
 		{"a text too long for an index is ErrInvalid or kept", shared, testLongIndexed},
+	}
+}
+
+// testLikeQueries asks again, in the words of a query that was answered, for what cannot
+// be right.
+func testLikeQueries(t *testing.T, e *env) {
+	e.add(e.note, row(e.note, "id", id(1), "title", "a"), row(e.note, "id", id(2), "title", "b"))
+	ask := func(title any, limit int) ([]storage.Values, error) {
+		var rows []storage.Values
+		err := e.s.Read(e.ctx, e.tenant, &storage.Query{Table: e.note, Limit: limit, Where: storage.And{
+			storage.Is{Field: storage.F("title"), Op: storage.Eq, Value: title}, storage.Absent{Field: storage.F("email")},
+		}}, func() storage.Row {
+			rows = append(rows, make(storage.Values, len(e.note.Columns)))
+			return rows[len(rows)-1]
+		})
+		return rows, err
+	}
+	for range 2 {
+		for _, title := range []string{"a", "b", "c"} {
+			rows, err := ask(title, 10)
+			require.NoError(t, err)
+			found := slices.ContainsFunc(rows, func(r storage.Values) bool { return r[e.note.Index("title")] == title })
+			require.Equal(t, title != "c", found, title)
+		}
+		for _, wrong := range []any{nil, 1, int64(1), "a\x00", "\xff", []byte("a")} {
+			_, err := ask(wrong, 10)
+			invalid(t, err, "note", "title", fmt.Sprintf("%T", wrong))
+		}
+		for _, limit := range []int{-1, 0, storage.MaxPage + 1} {
+			_, err := ask("a", limit)
+			invalid(t, err, "note", "", "a limit")
+		}
 	}
 }
 

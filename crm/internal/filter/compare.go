@@ -199,6 +199,9 @@ const (
 // number, exactly: x > 1.5 is x >= 2. Past the range of int64, and for equality
 // with a fraction, it is the same for every x.
 func whole(op storage.Op, r *big.Rat) (out storage.Op, n int64, fixed int) {
+	if r.IsInt() && r.Num().IsInt64() {
+		return op, r.Num().Int64(), open
+	}
 	floor := new(big.Int).Div(r.Num(), r.Denom()) // Euclidean: down, as the denominator is positive
 	switch {
 	case r.IsInt():
@@ -222,6 +225,9 @@ func whole(op storage.Op, r *big.Rat) (out storage.Op, n int64, fixed int) {
 
 // scaled returns a number in the units the field is kept in.
 func (t *target) scaled(r *big.Rat) *big.Rat {
+	if t.field.Scale == 0 {
+		return r
+	}
 	unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(t.field.Scale)), nil)
 	return new(big.Rat).Mul(r, new(big.Rat).SetInt(unit))
 }

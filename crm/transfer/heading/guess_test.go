@@ -11,12 +11,7 @@ import (
 
 // short is a Meaning in few words: role, whose, where, which.
 func short(m heading.Meaning) string {
-	text := string(m.Role)
-	for _, s := range []string{m.Of, m.Place, m.Currency} {
-		if s != "" {
-			text += " " + s
-		}
-	}
+	text := strings.Join(strings.Fields(strings.Join([]string{string(m.Role), m.Of, m.Place, m.Currency}, " ")), " ")
 	if m.Number > 0 {
 		text += " " + strings.Repeat("#", m.Number)
 	}

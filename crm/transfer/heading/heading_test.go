@@ -58,7 +58,7 @@ func TestLayoutsOfOtherPrograms(t *testing.T) {
 	if dir == "" || err != nil {
 		t.Skip("EMBEDCRM_TEST_DATA names no directory with csv_samples")
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	rows, err := csv.NewReader(f).ReadAll()
 	require.NoError(t, err)
 	layouts, expected := map[string][]string{}, map[string][]string{}

@@ -3,6 +3,7 @@ package heading
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // One tells what a heading means by itself.
@@ -33,18 +34,14 @@ func withoutAside(heading string) (plain, aside string) {
 	if end < 0 {
 		return heading, ""
 	}
-	_, size := firstRune(rest[end:])
-	_, begin := firstRune(rest)
+	size, begin := firstSize(rest[end:]), firstSize(rest)
 	return heading[:open] + " " + rest[end+size:], rest[begin:end]
 }
 
-func firstRune(s string) (rune, int) {
-	for i, r := range s {
-		if i > 0 {
-			return r, i
-		}
-	}
-	return 0, len(s)
+// firstSize is how many bytes the first character has.
+func firstSize(s string) int {
+	_, n := utf8.DecodeRuneInString(s)
+	return n
 }
 
 // aside takes from what stands in brackets a place or a currency.

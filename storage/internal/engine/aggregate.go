@@ -29,9 +29,9 @@ func (s *session) Aggregate(ctx context.Context, tenant string, a *storage.Aggre
 		}
 		b := s.e.build(tenant)
 		defer s.e.free(b)
-		write := b.aggregate
+		f, write := &form{}, b.aggregate
 		if len(a.Group) == 0 && len(a.Measure) == 1 && a.Measure[0].Fn == storage.CountRows && a.Measure[0].Where == nil {
-			write = b.count // what every list asks for next
+			f, write = &s.e.counts, b.count // what every list asks for next
 		}
 		if err := write(s.e.bun, a); err != nil {
 			return err
@@ -45,7 +45,7 @@ func (s *session) Aggregate(ctx context.Context, tenant string, a *storage.Aggre
 		if len(a.Group) == 0 {
 			limit = 1 // there is exactly one
 		}
-		err = aggregateSink(a).read(rows, limit, func() storage.Row {
+		err = f.read(rows, limit, func() *sink { return aggregateSink(a) }, func() storage.Row {
 			if n++; n > storage.MaxGroups {
 				return nil
 			}

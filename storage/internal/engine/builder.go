@@ -12,6 +12,7 @@ import (
 type builder struct {
 	d      Dialect
 	tenant string
+	whose  any // tenant, as an argument
 	b      []byte
 	args   []any
 	alias  int
@@ -22,6 +23,9 @@ type builder struct {
 	rowwise bool // a condition was written that is for a row at hand
 
 	again bool // the text stands already, and arguments alone are taken
+	brief bool // it changes one row, which it finds by key
+
+	key []byte // the shape of a query, while it is looked up
 }
 
 func (e *Engine) build(tenant string) *builder {
@@ -29,7 +33,7 @@ func (e *Engine) build(tenant string) *builder {
 	if !ok {
 		b = &builder{d: e.d, b: make([]byte, 0, 1024), args: make([]any, 0, 32)}
 	}
-	b.tenant = tenant
+	b.tenant, b.whose = tenant, tenant
 	if m := e.d.Mode(); m != nil {
 		b.args = append(b.args, m) // the driver takes it off before counting
 	}
@@ -40,39 +44,8 @@ func (e *Engine) build(tenant string) *builder {
 // taken what it needs of the arguments.
 func (e *Engine) free(b *builder) {
 	clear(b.args[:cap(b.args)])
-	*b = builder{d: b.d, b: b.b[:0], args: b.args[:0]}
+	*b = builder{d: b.d, b: b.b[:0], args: b.args[:0], key: b.key[:0]}
 	e.builders.Put(b)
-}
-
-// shape is what the text of a simple statement depends on.
-type shape struct {
-	table   *storage.Table
-	action  storage.Action // 0 of a query
-	columns string         // and of a query the condition
-}
-
-// maxShapes bounds the texts that are kept by shape.
-const maxShapes = 1024
-
-// shaped has write fill b: with arguments alone where the text of the shape is known.
-func (e *Engine) shaped(b *builder, of shape, write func() error) error {
-	e.mu.Lock()
-	text, known := e.shapes[of]
-	e.mu.Unlock()
-	if known {
-		b.b, b.again = append(b.b, text...), true
-		return write()
-	}
-	if err := write(); err != nil {
-		return err
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if len(e.shapes) == maxShapes {
-		clear(e.shapes)
-	}
-	e.shapes[of] = string(b.b)
-	return nil
 }
 
 // n is how many arguments are bound.
@@ -120,7 +93,7 @@ func (b *builder) limit(n int) *builder {
 
 // ofTenant appends the condition that alias's row is the tenant's.
 func (b *builder) ofTenant(alias string) *builder {
-	return b.s(alias, `."tenant" = `).bind(storage.Text, b.tenant)
+	return b.s(alias, `."tenant" = `).bind(storage.Text, b.whose)
 }
 
 // next returns a fresh alias.

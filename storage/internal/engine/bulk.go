@@ -382,7 +382,7 @@ func (b *builder) insertAll(d Bulk, changes []storage.Change) {
 	for i := range all {
 		all[i] = i
 	}
-	b.insertInto(t).s(" SELECT ").bind(storage.Text, b.tenant).s(", u.* FROM ")
+	b.insertInto(t).s(" SELECT ").bind(storage.Text, b.whose).s(", u.* FROM ")
 	b.arrays(d, changes, all, false)
 	b.s(" AS u")
 }

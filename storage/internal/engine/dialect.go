@@ -86,7 +86,8 @@ type Dialect interface {
 }
 
 // Bulk is a Dialect that takes many rows as one array a column. One without it
-// runs a prepared statement a row, which costs SQLite less.
+// runs a prepared statement a row, and one for several new rows, which costs SQLite
+// less.
 type Bulk interface {
 	Dialect
 	// Array appends the n-th argument as an array of kind k; its value is what

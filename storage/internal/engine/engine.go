@@ -53,7 +53,9 @@ type Engine struct {
 	mu       sync.Mutex
 	identity string    // what Join compares
 	probe    *sql.Stmt // by which Join knows a transaction of the same pool
-	shapes   map[shape]string
+	forms    map[shape]*form
+
+	counts form // of counting rows, whose text varies
 }
 
 var _ storage.Store = (*Engine)(nil)
@@ -61,7 +63,7 @@ var _ storage.Store = (*Engine)(nil)
 // New returns an engine on db. Reads outside transactions go to readers, which may
 // be db. Close closes both only if owned.
 func New(d Dialect, db, readers *sql.DB, owned bool, opts Options) *Engine {
-	e := &Engine{d: d, db: db, readers: readers, owned: owned, opts: opts, turn: make(chan struct{}, 1), shapes: map[shape]string{}}
+	e := &Engine{d: d, db: db, readers: readers, owned: owned, opts: opts, turn: make(chan struct{}, 1), forms: map[shape]*form{}}
 	if e.opts.Wait <= 0 {
 		e.opts.Wait = 5 * time.Second
 	}

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/binary"
 	"slices"
 	"strconv"
 
@@ -24,91 +23,21 @@ func (s *session) Read(ctx context.Context, tenant string, q *storage.Query, nex
 		if err := storage.CheckTenant(tenant); err != nil {
 			return err
 		}
-		if err := q.Check(); err != nil {
+		b := s.e.build(tenant)
+		defer s.e.free(b)
+		f, err := s.e.writeQuery(b, q)
+		if err != nil {
 			return err
 		}
 		if (q.Lock || q.Share) && run.tx == nil {
 			return storage.Invalid(q.Table.Name, "", "a locking read needs a transaction: use Atomic")
 		}
-		b := s.e.build(tenant)
-		defer s.e.free(b)
-		if err := s.e.writeQuery(b, q); err != nil {
-			return err
-		}
 		rows, err := run.query(ctx, b)
 		if err != nil {
 			return err
 		}
-		return querySink(q).read(rows, q.Limit, next)
+		return f.read(rows, q.Limit, func() *sink { return querySink(q) }, next)
 	})
-}
-
-// writeQuery writes the statement of q into b. Text that was kept for the shape of a
-// plain one is taken as it is.
-func (e *Engine) writeQuery(b *builder, q *storage.Query) error {
-	of, plain := shapeOf(q)
-	if !plain {
-		return b.query(q)
-	}
-	return e.shaped(b, of, func() error { return b.query(q) })
-}
-
-// shapeOf returns what the text of a query depends on, and whether it is one whose
-// text is worth keeping: it finds rows by values of columns, as what gets or locks one
-// record does.
-func shapeOf(q *storage.Query) (shape, bool) {
-	all, ok := q.Where.(storage.And)
-	if !ok || len(q.Order) > 0 || q.After != nil || q.Unordered || len(q.Also) > 0 {
-		return shape{}, false
-	}
-	key := append(make([]byte, 0, 128), flag(q.Lock), flag(q.Share), flag(q.Columns == nil))
-	key = appendInts(key, q.Columns)
-	key, ok = appendPlain(key, all)
-	return shape{table: q.Table, columns: string(key)}, ok
-}
-
-// appendPlain appends the shape of conditions joined by and, if they are plain.
-func appendPlain(key []byte, all storage.And) (_ []byte, ok bool) {
-	for _, x := range all {
-		var f storage.Field
-		switch x := x.(type) {
-		case storage.Is:
-			if _, two := x.Value.(storage.Field); two {
-				return nil, false
-			}
-			f, key = x.Field, append(key, 'i', byte(x.Op))
-		case storage.Absent:
-			f, key = x.Field, append(key, 'a')
-		case storage.And:
-			if key, ok = appendPlain(append(key, '('), x); !ok {
-				return nil, false
-			}
-			key = append(key, ')')
-			continue
-		default:
-			return nil, false
-		}
-		if f.Ref != nil || f.Member != "" {
-			return nil, false
-		}
-		key = append(append(key, f.Name...), ' ') // no name has a space
-	}
-	return key, true
-}
-
-func flag(v bool) byte {
-	if v {
-		return 1
-	}
-	return 0
-}
-
-func appendInts(key []byte, list []int) []byte {
-	key = binary.AppendUvarint(key, uint64(len(list)))
-	for _, i := range list {
-		key = binary.AppendUvarint(key, uint64(i))
-	}
-	return key
 }
 
 // query writes the statement of q. A position is one range of the order where it

@@ -188,6 +188,13 @@ func (s *sink) add(k storage.Kind, at int) {
 	s.dests = append(s.dests, &s.cells[len(s.cells)-1]) // never grows past newSink's n
 }
 
+// forget lets go of the row that was filled last.
+func (s *sink) forget() {
+	for i := range s.cells {
+		s.cells[i].dest = nil
+	}
+}
+
 // read fills rows until there are no more, next returns nil, or the statement has
 // given all that its limit allows, if it has one: to ask again would cost a step.
 // It closes rows.

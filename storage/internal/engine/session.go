@@ -264,10 +264,10 @@ func (t *txState) stmt(ctx context.Context, text []byte) (*sql.Stmt, error) {
 		t.bound = map[string]*sql.Stmt{}
 	}
 	if t.kept != nil {
-		if st, done := t.kept.peek(text); st != nil {
-			defer done()
-			bound := t.tx.StmtContext(ctx, st)
-			t.bound[string(text)] = bound
+		if k := t.kept.peek(text); k != nil {
+			defer t.kept.release(k)
+			bound := t.tx.StmtContext(ctx, k.stmt)
+			t.bound[k.text] = bound
 			return bound, nil
 		}
 	}
@@ -298,14 +298,14 @@ func (s *session) query(ctx context.Context, b *builder) (*sql.Rows, error) {
 			return e.readers.QueryContext(ctx, e.rkept.text(b.b), b.args...)
 		}
 		e.kept.prepareWanted(ctx)
-		st, done, err := e.rkept.get(ctx, b.b)
+		k, err := e.rkept.get(ctx, b.b)
 		if err != nil {
 			return nil, err
 		}
-		defer done()
+		defer e.rkept.release(k)
 		var rows *sql.Rows
 		err = e.patiently(ctx, func() error {
-			rows, err = st.QueryContext(ctx, b.args...) //nolint:rowserrcheck // whoever reads them looks
+			rows, err = k.stmt.QueryContext(ctx, b.args...) //nolint:rowserrcheck // whoever reads them looks
 			return err
 		})
 		return rows, err
@@ -328,7 +328,9 @@ func (s *session) query(ctx context.Context, b *builder) (*sql.Rows, error) {
 }
 
 // exec runs a statement that changes rows, and returns how many. Outside a
-// transaction the statement is one by itself.
+// transaction the statement is one by itself. One that is over in no time, because it
+// has the turn to write and changes one row, is not made ready to be cancelled in the
+// middle, which takes a driver a goroutine.
 func (s *session) exec(ctx context.Context, b *builder) (int64, error) {
 	e := s.e
 	if err := ctx.Err(); err != nil {
@@ -338,7 +340,7 @@ func (s *session) exec(ctx context.Context, b *builder) (int64, error) {
 		res sql.Result
 		err error
 	)
-	if s.tx != nil && s.tx.joined {
+	if t := s.tx; t != nil && (t.joined || b.brief && e.d.SingleWriter() && !t.unlocked) {
 		ctx = context.WithoutCancel(ctx)
 	}
 	switch {

@@ -50,34 +50,35 @@ func (c *stmts) text(b []byte) string {
 	return c.add(string(b), nil).text
 }
 
-// peek returns the prepared statement of a text if there is one; done gives it
+// peek returns what is kept of a text if it is prepared, or nil; release gives it
 // back.
-func (c *stmts) peek(text []byte) (stmt *sql.Stmt, done func()) {
+func (c *stmts) peek(text []byte) *kept {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	el, ok := c.byText[string(text)]
-	if !ok {
-		return nil, nil
+	if !ok || of(el).stmt == nil {
+		return nil
 	}
 	c.recent.MoveToFront(el)
 	k := of(el)
 	k.users++
-	return k.stmt, func() { c.release(k) }
+	return k
 }
 
-// get returns the prepared statement of a text, preparing it if need be.
-func (c *stmts) get(ctx context.Context, text []byte) (stmt *sql.Stmt, done func(), err error) {
-	if stmt, done = c.peek(text); stmt != nil {
-		return stmt, done, nil
+// get returns what is kept of a text, preparing it if need be; release gives it back.
+func (c *stmts) get(ctx context.Context, text []byte) (*kept, error) {
+	if k := c.peek(text); k != nil {
+		return k, nil
 	}
-	if stmt, err = c.db.PrepareContext(ctx, string(text)); err != nil {
-		return nil, nil, err
+	stmt, err := c.db.PrepareContext(ctx, string(text))
+	if err != nil {
+		return nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k := c.add(string(text), stmt)
 	k.users++
-	return k.stmt, func() { c.release(k) }, nil
+	return k, nil
 }
 
 // add keeps a statement, unless another goroutine was first: then that one.
@@ -139,8 +140,8 @@ func (c *stmts) prepareWanted(ctx context.Context) {
 		return
 	}
 	for text := range wanted {
-		if _, done, err := c.get(ctx, []byte(text)); err == nil {
-			done()
+		if k, err := c.get(ctx, []byte(text)); err == nil {
+			c.release(k)
 		}
 	}
 }

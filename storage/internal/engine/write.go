@@ -211,16 +211,32 @@ func at(i int, c *storage.Change, err error) error {
 	return &which
 }
 
-// writeEach runs a statement a change, the same prepared one for like changes.
-// first is the index of changes[0] in the whole.
+// writeEach runs a statement a change, the same prepared one for like changes, and one
+// for several new rows where a database has no quicker way. first is the index of
+// changes[0] in the whole.
 func (s *session) writeEach(ctx context.Context, tenant string, changes []storage.Change, first int) error {
 	b := s.e.build(tenant)
 	defer s.e.free(b)
-	for i := range changes {
+	_, bulk := s.e.d.(Bulk)
+	single := 0             // before it the changes are made one by one
+	var last *storage.Table // into which the last statement inserted several rows
+	for i := 0; i < len(changes); i++ {
 		c := &changes[i]
-		if err := s.e.one(b, c, i > 0 && like(c, &changes[i-1])); err != nil {
+		if n := rowsTogether(changes[i:]); n > 1 && i >= single && !bulk {
+			err := s.insertTogether(ctx, b, changes[i:i+n], last == c.Table)
+			if last = c.Table; err == nil {
+				i += n - 1
+				continue
+			}
+			if !errors.Is(err, storage.ErrConflict) && !errors.Is(err, storage.ErrInvalid) {
+				return at(first+i, c, err)
+			}
+			single = i + n // the statement alone was undone, and the row at fault says so itself
+		}
+		if err := s.e.one(b, c, i > 0 && last == nil && like(c, &changes[i-1])); err != nil {
 			return at(first+i, c, err)
 		}
+		last = nil
 		n, err := s.execWithWords(ctx, tenant, c, b)
 		if err == nil && n == 0 && mustHit(c) {
 			err = s.missed(ctx, tenant, c)
@@ -233,18 +249,43 @@ func (s *session) writeEach(ctx context.Context, tenant string, changes []storag
 	return nil
 }
 
+// valuesTogether is about how many values one statement inserts: a statement costs as
+// much as some rows, and the longer it is, the less there is to win.
+const valuesTogether = 500
+
+// rowsTogether returns how many of the changes are new rows for one statement.
+func rowsTogether(changes []storage.Change) int {
+	t := changes[0].Table
+	n := max(2, valuesTogether/(1+len(t.Columns)))
+	if n > len(changes) || changes[0].Action != storage.Insert || t.Words != "" {
+		return 1
+	}
+	for i := 1; i < n; i++ {
+		if !like(&changes[i], &changes[0]) {
+			return 1
+		}
+	}
+	return n
+}
+
+// insertTogether inserts rows with one statement, whose text b has already when again.
+func (s *session) insertTogether(ctx context.Context, b *builder, changes []storage.Change, again bool) error {
+	b.reset(again)
+	b.brief = true
+	s.e.writeInserts(b, changes)
+	_, err := s.exec(ctx, b)
+	return s.e.classify(ctx, "write", changes[0].Table.Name, err)
+}
+
 // one writes the statement of a single change into b, whose text it has already when
-// again. Else it is the text kept from the last time a change of its shape was made.
+// again.
 func (e *Engine) one(b *builder, c *storage.Change, again bool) error {
 	b.reset(again)
+	b.brief = c.Action != storage.Clear
 	if again || c.Action == storage.Clear {
 		return b.change(c, "")
 	}
-	of := shape{table: c.Table, action: c.Action}
-	if c.Action == storage.Update && c.Columns != nil {
-		of.columns = string(appendInts(make([]byte, 0, 64), c.Columns))
-	}
-	return e.shaped(b, of, func() error { return b.change(c, "") })
+	return e.writeChange(b, c)
 }
 
 // added tells who made a change whether its row is new.
@@ -354,7 +395,21 @@ func (b *builder) eachSet(c *storage.Change, f func(i int)) {
 	}
 }
 
+// inserts appends the statement of several new rows of one table.
+func (b *builder) inserts(changes []storage.Change) {
+	b.insertInto(changes[0].Table).s(" VALUES ")
+	for i := range changes {
+		if i > 0 {
+			b.s(", ")
+		}
+		b.s("(").row(&changes[i]).s(")")
+	}
+}
+
 func (b *builder) insertInto(t *storage.Table) *builder {
+	if b.again {
+		return b
+	}
 	b.s("INSERT INTO ", b.d.TableName(t.Name), ` ("tenant"`)
 	for i := range t.Columns {
 		b.s(`, "`, t.Columns[i].Name, `"`)
@@ -391,7 +446,7 @@ func (b *builder) orReplace(t *storage.Table) {
 
 // row appends the tenant and all values of a change's row.
 func (b *builder) row(c *storage.Change) *builder {
-	b.bind(storage.Text, b.tenant)
+	b.bind(storage.Text, b.whose)
 	for i := range c.Table.Columns {
 		b.s(", ").bind(c.Table.Columns[i].Kind, c.Row.Value(i))
 	}
@@ -400,7 +455,7 @@ func (b *builder) row(c *storage.Change) *builder {
 
 // keyed appends the condition that a row is the one a change is about.
 func (b *builder) keyed(prefix string, c *storage.Change) {
-	b.s(prefix, `"tenant" = `).bind(storage.Text, b.tenant)
+	b.s(prefix, `"tenant" = `).bind(storage.Text, b.whose)
 	for _, k := range c.Table.Key {
 		i := c.Table.Index(k)
 		b.s(" AND ", prefix, `"`, k, `" = `).bind(c.Table.Columns[i].Kind, c.Row.Value(i))

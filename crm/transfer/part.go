@@ -1,0 +1,258 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/embedcrm/embedcrm/crm"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// partWrite is one part being written. It is begun anew when its transaction is.
+type partWrite struct {
+	*runner
+
+	final   bool
+	im      Import // as it is behind the part
+	outcome outcome
+	parts   int64
+	told    map[int64]RowFault // what failed or is flagged, by the row
+
+	created, updated, skipped, failed, flagged, related int64
+	postponed                                           []task
+}
+
+// write imports the rows of a part.
+func (w *partWrite) write(ctx context.Context, part []task) error {
+	var live []*task
+	for i := range part {
+		t := &part[i]
+		switch {
+		case t.row.Fault != "":
+			w.fail(t, t.row.Fault)
+		case t.taken.empty:
+			w.skipped++
+		case len(t.taken.faults) > 0:
+			w.fail(t, reasons(t.taken.faults))
+		default:
+			live = append(live, t)
+		}
+	}
+	resolved, err := w.lookups.resolve(ctx, w, live)
+	if err != nil {
+		return err
+	}
+	return w.records(ctx, resolved)
+}
+
+func (w *partWrite) fail(t *task, reason string) {
+	w.failed++
+	w.told[t.number] = RowFault{Reason: reason}
+	w.settle(t)
+}
+
+// settle notes that a row that had been put off is done with.
+func (w *partWrite) settle(t *task) {
+	if t.number < w.runner.im.Position {
+		w.outcome.Settled = append(w.outcome.Settled, t.number)
+	}
+}
+
+// putOff leaves a row for the end.
+func (w *partWrite) putOff(t *task, reason string) {
+	switch {
+	case w.final:
+		w.fail(t, reason)
+	case len(w.runner.postponed)+len(w.postponed) >= maxPostponed:
+		w.fail(t, reason+", and too many rows wait for others further down: sort the file")
+	default:
+		w.postponed = append(w.postponed, *t)
+		if t.number >= w.runner.im.Position {
+			w.outcome.Postponed = append(w.outcome.Postponed, t.number)
+		}
+	}
+}
+
+// ready is a row whose references were found.
+type ready struct {
+	*task
+
+	values crm.Values
+	flags  []string
+	id     crm.ID // of the record it changes
+}
+
+// records creates and changes what rows say. Rows of one record are written in their
+// order: the first creates it.
+func (w *partWrite) records(ctx context.Context, rows []*ready) error {
+	known, err := w.known(ctx, rows)
+	if err != nil {
+		return err
+	}
+	var fresh, change []*ready
+	first := map[string]*ready{}
+	for _, row := range rows {
+		key := w.keyOf(row.values)
+		ids := known[key]
+		switch {
+		case w.plan.Mode == Create || key == "" && w.plan.Mode == Upsert:
+			fresh = append(fresh, row)
+		case key == "":
+			w.fail(row.task, w.plan.Key+": has no value, and without it nothing is known to update")
+		case len(ids) > 1:
+			w.fail(row.task, fmt.Sprintf("%s: %d %s have %q: they are not told apart by it", w.plan.Key, len(ids), w.kind.Plural(), clip(key)))
+		case len(ids) == 1:
+			row.id = ids[0]
+			change = append(change, row)
+		case w.plan.Mode == Update:
+			w.fail(row.task, fmt.Sprintf("%s: no %s has %q, and none is created", w.plan.Key, w.kind.Kind(), clip(key)))
+		case first[key] != nil:
+			change = append(change, row)
+		default:
+			first[key] = row
+			fresh = append(fresh, row)
+		}
+	}
+	if err := w.create(ctx, fresh); err != nil {
+		return err
+	}
+	for _, row := range change {
+		if row.id.IsZero() {
+			before := first[w.keyOf(row.values)]
+			if before.id.IsZero() { // it was refused, and this one may be better
+				if err := w.create(ctx, []*ready{row}); err != nil {
+					return err
+				}
+				if !row.id.IsZero() {
+					first[w.keyOf(row.values)] = row
+				}
+				continue
+			}
+			row.id = before.id
+		}
+		if err := w.update(ctx, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keyOf is what a row's record is known by.
+func (w *partWrite) keyOf(v crm.Values) string {
+	switch key := v[w.plan.Key].(type) {
+	case string:
+		return strings.TrimSpace(key)
+	case crm.ID:
+		return key.String()
+	}
+	return ""
+}
+
+// known finds the records that rows are about.
+func (w *partWrite) known(ctx context.Context, rows []*ready) (map[string][]crm.ID, error) {
+	if w.plan.Mode == Create {
+		return nil, nil
+	}
+	var keys []string
+	for _, row := range rows {
+		if key := w.keyOf(row.values); key != "" {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	found := map[string][]crm.ID{}
+	for part := range slices.Chunk(keys, crm.MaxFind) {
+		if w.plan.Key == "id" {
+			for _, key := range part {
+				id, _ := crm.ParseID(key)
+				if _, err := w.kind.Get(ctx, id); err == nil {
+					found[key] = []crm.ID{id}
+				} else if !errors.Is(err, crm.ErrNotFound) {
+					return nil, err
+				}
+			}
+			continue
+		}
+		some, err := w.kind.Find(ctx, w.plan.Key, part)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(found, some)
+	}
+	return found, nil
+}
+
+// create makes the records of rows, as many as can be.
+func (w *partWrite) create(ctx context.Context, rows []*ready) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	list := make([]crm.Values, len(rows))
+	for i, row := range rows {
+		if row.values["id"] == nil {
+			row.values["id"] = rowID(w.runner.im.ID, row.number, 0)
+		}
+		list[i] = row.values
+	}
+	faults, err := w.kind.Import(ctx, list)
+	if err != nil {
+		return err
+	}
+	for i, row := range rows {
+		if faults[i] != nil {
+			w.fail(row.task, reasonOf(faults[i]))
+			continue
+		}
+		row.id = row.values.ID()
+		w.created++
+		w.done(row)
+	}
+	return nil
+}
+
+// done notes what is doubtful about a row that was imported.
+func (w *partWrite) done(row *ready) {
+	w.settle(row.task)
+	if len(row.flags) > 0 {
+		w.flagged++
+		w.told[row.number] = RowFault{Reason: strings.Join(row.flags, "; "), Kept: true}
+	}
+}
+
+// update sets in a record what a row has values for.
+func (w *partWrite) update(ctx context.Context, row *ready) error {
+	var was int64
+	kept, err := w.kind.Update(ctx, row.id, func(v crm.Values) error {
+		was, _ = v["version"].(int64)
+		for name, x := range row.values {
+			if name != "id" && name != "created" {
+				v[name] = x
+			}
+		}
+		return nil
+	})
+	switch {
+	case err == nil:
+	case errors.Is(err, crm.ErrInvalid), errors.Is(err, crm.ErrConflict), errors.Is(err, crm.ErrNotFound), errors.Is(err, crm.ErrForbidden):
+		w.fail(row.task, reasonOf(err))
+		return nil
+	default:
+		return err
+	}
+	if kept["version"] == was {
+		w.skipped++
+		w.settle(row.task)
+		return nil
+	}
+	w.updated++
+	w.outcome.Updated = append(w.outcome.Updated, row.id)
+	w.done(row)
+	return nil
+}

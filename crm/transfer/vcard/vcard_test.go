@@ -1,0 +1,137 @@
+package vcard_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/text/encoding/simplifiedchinese"
+
+	"github.com/embedcrm/embedcrm/crm"
+	"github.com/embedcrm/embedcrm/crm/transfer"
+	"github.com/embedcrm/embedcrm/crm/transfer/vcard"
+)
+
+// cards reads cards as what they have, by heading, and a fault under "fault".
+func cards(t require.TestingT, text string) []map[string]string {
+	c, err := vcard.Read(strings.NewReader(text))
+	require.NoError(t, err)
+	var list []map[string]string
+	for {
+		r, err := c.Next()
+		if errors.Is(err, io.EOF) {
+			return list
+		}
+		require.NoError(t, err)
+		card := map[string]string{}
+		for i, h := range c.Headings() {
+			if r.Cells[i] != "" {
+				card[h] = r.Cells[i]
+			}
+		}
+		if r.Fault != "" {
+			card = map[string]string{"fault": r.Fault}
+		}
+		list = append(list, card)
+	}
+}
+
+func TestCards(t *testing.T) {
+	t.Parallel()
+	gbk, err := simplifiedchinese.GBK.NewEncoder().String("李雷")
+	require.NoError(t, err)
+	old := strings.NewReplacer("%", "=").Replace(quoted(gbk))
+	for name, c := range map[string]struct {
+		text string
+		want map[string]string
+	}{
+		"4.0": {"VERSION:4.0\nFN:Ada\\, Countess\nN:Lovelace;Ada;King;Lady;\nTEL;TYPE=cell;PREF=1;VALUE=uri:tel:+44 1\nEMAIL;TYPE=work:b@example.com\nEMAIL;PREF=1:a@example.com\nBDAY:18151210\nGENDER:F\nUID:urn:uuid:1\n", map[string]string{
+			"Full Name": "Ada, Countess", "Family Name": "Lovelace", "Given Name": "Ada", "Additional Name": "King", "Name Prefix": "Lady", "Mobile Phone": "+44 1",
+			"E-mail 1": "a@example.com", "E-mail 2": "b@example.com", "Birthday": "18151210", "Gender": "female", "UID": "1",
+		}},
+		"3.0 folded": {"VERSION:3.0\r\nFN:Ada Love\r\n lace\r\nitem1.ADR;TYPE=HOME,pref:;;1 Main\\nSt;NY;New York;10011;USA\r\nCATEGORIES:a\\,b,c\r\nORG:Acme;R\\;D\r\nPHOTO;ENCODING=b:AAAA\r\n BBBB\r\n", map[string]string{
+			"Full Name": "Ada Lovelace", "Home Street": "1 Main\nSt", "Home City": "NY", "Home State": "New York", "Home Postal Code": "10011", "Home Country": "USA",
+			"Tags": "a,b;c", "Organization Name": "Acme", "Department": "R;D",
+		}},
+		"2.1": {"VERSION:2.1\nN;CHARSET=GBK;ENCODING=QUOTED-PRINTABLE:" + old + ";;\nFN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=E6=9D=8E=\n=E9=9B=B7\nTEL;CELL;VOICE:1\nTEL;WORK;FAX:2\nTEL;HOME:3\nBDAY:--1210\n", map[string]string{
+			"Full Name": "李雷", "Family Name": "李雷", "Mobile Phone": "1", "Fax": "2", "Home Phone": "3",
+		}},
+		"an agent within": {"FN:Boss\nAGENT:\nBEGIN:VCARD\nFN:Agent\nEND:VCARD\nTEL:1\n", map[string]string{"Full Name": "Boss", "Phone": "1"}},
+		"no property":     {"FN:Ada\nnonsense\n", map[string]string{"fault": `line 3 is no property: "nonsense"`}},
+		"empty":           {"VERSION:3.0\n", map[string]string{"fault": "the card is empty"}},
+	} {
+		got := cards(t, "BEGIN:VCARD\n"+c.text+"END:VCARD\n")
+		require.Equal(t, []map[string]string{c.want}, got, name)
+	}
+	got := cards(t, "begin:vcard\nFN:A\nend:vcard\n\nBEGIN:VCARD\nFN:B\n")
+	require.Equal(t, "A", got[0]["Full Name"])
+	require.Contains(t, got[1]["fault"], "no END:VCARD")
+	_, err = vcard.Read(strings.NewReader("a,b\n1,2\n"))
+	require.ErrorIs(t, err, crm.ErrInvalid)
+}
+
+func quoted(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		b.WriteString("=" + strings.ToUpper(string("0123456789abcdef"[s[i]>>4])+string("0123456789abcdef"[s[i]&15])))
+	}
+	return b.String()
+}
+
+func TestWhatIsWrittenIsReadAgain(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	w := vcard.Write(&b)
+	require.NoError(t, w.Write([]string{"id", "kind", "name", "given_name", "family_name", "email", "phone", "birthday", "tags"}))
+	require.NoError(t, w.Write([]string{"1", "person", "Ada; " + strings.Repeat("李", 60), "Ada", "Love,lace", "a@example.com", "'+44 1", "1815-12-10", "a, b"}))
+	require.NoError(t, w.Close())
+	for line := range strings.SplitSeq(b.String(), "\r\n") {
+		require.LessOrEqual(t, len(line), 75)
+	}
+	require.Equal(t, []map[string]string{{
+		"UID": "1", "Full Name": "Ada; " + strings.Repeat("李", 60), "Given Name": "Ada", "Family Name": "Love lace", "E-mail 1": "a@example.com", "Phone": "+44 1", "Birthday": "18151210", "Tags": "a;b",
+	}}, cards(t, b.String()))
+	require.ErrorIs(t, vcard.Write(io.Discard).Write([]string{"email"}), crm.ErrInvalid)
+}
+
+func TestOtherPeoplesCards(t *testing.T) {
+	t.Parallel()
+	dir := os.Getenv("EMBEDCRM_TEST_DATA")
+	files, _ := filepath.Glob(filepath.Join(dir, "vcard", "*.vcf"))
+	if dir == "" || len(files) == 0 {
+		t.Skip("EMBEDCRM_TEST_DATA names no directory with vcard")
+	}
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		require.NoError(t, err)
+		for _, card := range cards(t, string(b)) {
+			require.Empty(t, card["fault"], name)
+			require.NotEmpty(t, card["Full Name"], name)
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add("BEGIN:VCARD\nN;X=\"a:b\";Y:1;2\nEND:VCARD")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := vcard.Read(strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		for range len(text) + 1 {
+			r, err := c.Next()
+			if err != nil {
+				require.ErrorIs(t, err, io.EOF)
+				return
+			}
+			require.Len(t, r.Cells, len(c.Headings()))
+		}
+	})
+}
+
+var _ transfer.Source = (*vcard.Cards)(nil)
