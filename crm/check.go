@@ -32,7 +32,8 @@ const maxProblems = 100
 // it must be, at most 100 problems: references to records that are gone, versions
 // missing in a history, derived columns and indexes that do not fit what they are
 // derived from, trees with circles, gaps in the log of events, events nobody would
-// deliver, histories that are not as they were sealed. It reads one instant of the database, and takes
+// deliver, histories that are not as they were sealed, and what modules look at
+// themselves. It reads one instant of the database, and takes
 // as long as reading all of it does. It is the host's, and needs no scope.
 func (c *Core) Check(ctx context.Context) ([]Problem, error) {
 	if err := c.ready(); err != nil {
@@ -100,7 +101,10 @@ func (ch *checker) tenantWhole() error {
 			}
 		}
 	}
-	return ch.instancesWhole()
+	if err := ch.instancesWhole(); err != nil {
+		return err
+	}
+	return ch.modules()
 }
 
 // subjects finds records that hang on one that is not there, not even deleted.

@@ -120,6 +120,7 @@ type Core struct {
 	own     int       // how many kinds of order, the first, are the kernel's
 	lines   []storage.Line
 	seeds   []func(context.Context) error
+	checks  []func(context.Context, func(string, ID, string)) error
 	sealed  atomic.Bool
 	rights  rightsCache
 	bounds  searchBounds

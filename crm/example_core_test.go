@@ -356,6 +356,28 @@ func ExampleCore_Seed() {
 	// Argo, Pilot boat
 }
 
+// A check of a host's own: what is paid costs something.
+func ExampleCore_AddCheck() {
+	h, ctx := openHarbour()
+	h.AddCheck(func(ctx context.Context, found func(object string, record crm.ID, what string)) error {
+		for visit, err := range h.Visits.All(ctx, crm.Where("paid and fee == nil")) {
+			if err != nil {
+				return err
+			}
+			found("visit", visit.ID, "it is paid and has no fee")
+		}
+		return nil
+	})
+	argo := must(h.Boats.Create(ctx, Boat{Name: "Argo"}))
+	must(h.Visits.Create(ctx, Visit{BoatID: argo.ID, Paid: true, Fee: crm.EUR(12_00)}))
+	must(h.Visits.Create(ctx, Visit{BoatID: argo.ID, Paid: true}))
+	for _, problem := range must(h.Check(ctx)) {
+		fmt.Println(problem.Object, problem.What)
+	}
+	// Output:
+	// visit it is paid and has no fee
+}
+
 func ExampleTenants_List() {
 	h, ctx := openHarbour()
 	for _, key := range []string{"acme", "hooli", "umbrella"} {

@@ -151,7 +151,13 @@ type Write[T any] struct {
 	// After is the record as it will be; nil when it is purged. Once it is written it
 	// must not be changed.
 	After *T
+	// Along says that it is purged along with the record it belongs to: what follows from
+	// its going, for that one, is of no use any more.
+	Along bool
 }
+
+// alongKey marks in a context that records are purged along with what they belong to.
+type alongKey struct{}
 
 // Validator is a record with rules of its own, asked after the rules of its tags
 // held. It returns what [Invalid] returns, or an [InvalidError] of several faults.
@@ -211,7 +217,7 @@ func hook[T any](fn func(context.Context, *Write[T]) error) func(context.Context
 		return nil
 	}
 	return func(ctx context.Context, c *change) error {
-		w := &Write[T]{Verb: c.verb, Event: c.o.name + "." + c.event}
+		w := &Write[T]{Verb: c.verb, Event: c.o.name + "." + c.event, Along: c.after == nil && ctx.Value(alongKey{}) != nil}
 		if c.before != nil {
 			w.Before, _ = c.before.v.(*T)
 		}

@@ -249,7 +249,7 @@ func (o *object) lives() storage.Expr {
 func (w *writer) purgeParts(ctx context.Context, id ID) error {
 	sc := w.sc
 	sc.trusted = true // who may purge the record may purge its parts
-	ctx = context.WithValue(ctx, scopeKey{}, sc)
+	ctx = context.WithValue(context.WithValue(ctx, scopeKey{}, sc), alongKey{}, true)
 	for _, name := range slices.Sorted(maps.Keys(w.relations)) {
 		r := w.relations[name]
 		if !r.by.parent {

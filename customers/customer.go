@@ -88,6 +88,22 @@ type Customer struct {
 	Source        string `crm:"max=200" json:"source,omitempty"`
 	FirstCampaign string `crm:"max=200" json:"first_campaign,omitempty"`
 	LastCampaign  string `crm:"max=200" json:"last_campaign,omitempty"`
+
+	// PurchaseCount is how many [Purchases] he made that were not cancelled, FirstPurchase
+	// and LastPurchase are when. They follow his purchases, as the fields below do, and
+	// what Create is given is ignored.
+	PurchaseCount int64     `crm:"guarded" json:"purchase_count"`
+	FirstPurchase time.Time `crm:"guarded" json:"first_purchase,omitzero"`
+	LastPurchase  time.Time `crm:"guarded" json:"last_purchase,omitzero"`
+	// Spent is what he paid and did not get back, Refunded what he got back, and
+	// AveragePurchase what a purchase came to in the mean, before refunds, rounded half to
+	// even. They are in the currency he mostly buys in: that of the most purchases, among
+	// equals the first by its code. PurchaseTotals has every currency.
+	Spent           crm.Money `crm:"guarded" json:"spent"`
+	Refunded        crm.Money `crm:"guarded" json:"refunded"`
+	AveragePurchase crm.Money `crm:"guarded" json:"average_purchase"`
+	// PurchaseTotals are what his purchases come to in each currency, by its code.
+	PurchaseTotals []PurchaseTotal `crm:"guarded,json" json:"purchase_totals,omitempty"`
 }
 
 var _ crm.Validator = (*Customer)(nil)

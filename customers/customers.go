@@ -25,6 +25,8 @@ type Customers struct {
 	Levels          *Levels
 	// Behaviour is what customers do, event by event.
 	Behaviour *Behaviour
+	// Purchases are what they bought.
+	Purchases *Purchases
 	// Duplicates finds those that are one.
 	Duplicates *Duplicates
 
@@ -49,7 +51,8 @@ func New(core *crm.Core) (*Customers, error) {
 	c.Duplicates = &Duplicates{c}
 	for _, define := range []func(*crm.Core) error{
 		c.defineCustomers, c.defineIdentities, c.defineContactPoints, c.definePostalAddresses,
-		c.defineRelationships, c.definePreferences, c.defineLevels, c.defineBehaviour, c.definePrivacy,
+		c.defineRelationships, c.definePreferences, c.defineLevels, c.defineBehaviour, c.definePurchases,
+		c.definePrivacy,
 	} {
 		if err := define(core); err != nil {
 			return nil, err
@@ -60,7 +63,7 @@ func New(core *crm.Core) (*Customers, error) {
 }
 
 func (c *Customers) defineCustomers(core *crm.Core) error {
-	kind, err := crm.Define(core, crm.Object[Customer]{Name: "customer", BeforeWrite: c.prepare, AfterWrite: c.claimAddresses, Merge: c.checkMerge})
+	kind, err := crm.Define(core, crm.Object[Customer]{Name: "customer", BeforeWrite: c.prepare, AfterWrite: c.written, Merge: c.checkMerge})
 	if err != nil {
 		return err
 	}
@@ -71,9 +74,18 @@ func (c *Customers) defineCustomers(core *crm.Core) error {
 // prepare brings a customer to the form in which he is kept.
 func (c *Customers) prepare(ctx context.Context, w *crm.Write[Customer]) error {
 	nameAfterParts(w)
+	keepTotals(w)
 	c.keepAddresses(ctx, w)
 	c.dateStage(ctx, w)
 	return c.check(ctx, w)
+}
+
+// written is what follows once a customer is written.
+func (c *Customers) written(ctx context.Context, w *crm.Write[Customer]) error {
+	if err := c.claimAddresses(ctx, w); err != nil {
+		return err
+	}
+	return c.Purchases.revived(ctx, w)
 }
 
 // check holds that a customer stays what it is, so that a parent is an organisation

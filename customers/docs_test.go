@@ -9,6 +9,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// TestThePageOnPurchasesShowsTheCode holds two blocks of docs/purchases.md to the examples.
+func TestThePageOnPurchasesShowsTheCode(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/purchases.md")
+	require.NoError(t, err)
+	source, err := os.ReadFile("example_purchase_test.go")
+	require.NoError(t, err)
+	blocks := strings.Split(string(page), "```")
+	require.Len(t, blocks, 9, "a sketch, two blocks of the examples, and expressions")
+	for _, block := range []string{blocks[3], blocks[5]} {
+		_, code, _ := strings.Cut(block, "\n")
+		require.Contains(t, strings.Join(strings.Fields(string(source)), " "), strings.Join(strings.Fields(code), " "))
+	}
+}
+
 // TestThePageShowsTheCode holds the code in docs/customers.md to be what is in the examples of this
 // package, but for white space.
 func TestThePageShowsTheCode(t *testing.T) {

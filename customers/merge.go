@@ -17,7 +17,10 @@ import (
 // further addresses of it, so that it is found by all of them.
 func (c *Customers) Merge(ctx context.Context, survivor crm.ID, absorbed []crm.ID, rules crm.MergeRules) (kept Customer, made crm.Merge, err error) {
 	err = c.core.Tx(ctx, func(ctx context.Context) error {
-		if kept, made, err = c.kind.Merge(ctx, survivor, absorbed, rules); err != nil {
+		if kept, made, err = c.kind.Merge(uncounted(ctx), survivor, absorbed, rules); err != nil {
+			return err
+		}
+		if kept, err = c.Purchases.counted(ctx, kept); err != nil {
 			return err
 		}
 		return c.keepMainAddresses(crm.At(crm.SystemIn(ctx), made.Happened), made)
@@ -81,8 +84,18 @@ func (c *Customers) Unmerge(ctx context.Context, merge crm.ID) (u crm.Unmerged[C
 		if err := c.dropMainAddresses(ctx, merge); err != nil {
 			return err
 		}
-		u, err = c.kind.Unmerge(ctx, merge)
-		return err
+		if u, err = c.kind.Unmerge(uncounted(ctx), merge); err != nil {
+			return err
+		}
+		if u.Survivor, err = c.Purchases.counted(ctx, u.Survivor); err != nil {
+			return err
+		}
+		for i := range u.Absorbed {
+			if u.Absorbed[i], err = c.Purchases.counted(ctx, u.Absorbed[i]); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return u, err
 }

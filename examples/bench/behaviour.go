@@ -32,7 +32,7 @@ type watch struct {
 }
 
 // customersLayer measures module customers: tracking of events beside a bare bulk insert of the same rows, without keys,
-// checks and rights.
+// checks and rights; recording a purchase beside the statements that a host would write for it and its totals.
 func (c config) customersLayer(ctx context.Context, engine string, say func(format string, args ...any)) error {
 	w, err := newWatch(ctx, engine)
 	if err != nil {
@@ -40,7 +40,10 @@ func (c config) customersLayer(ctx context.Context, engine string, say func(form
 	}
 	defer w.close()
 	c.head(w.database, beside, say)
-	return c.measure(engine, "track events", tracked, w.trial(ctx, w.track), w.trial(ctx, w.bare), say)
+	if err := c.measure(engine, "track events", tracked, w.trial(ctx, w.track), w.trial(ctx, w.bare), say); err != nil {
+		return err
+	}
+	return c.measure(engine, "record purchase", 1, w.purchases(ctx, w.record), w.purchases(ctx, w.recordByHand), say)
 }
 
 func newWatch(ctx context.Context, engine string) (*watch, error) {
@@ -86,6 +89,9 @@ func (w *watch) found(ctx context.Context) error {
 	}
 	if _, err = w.db.ExecContext(ctx, bare); err == nil && w.engine == "sqlite" {
 		_, err = w.db.ExecContext(ctx, "CREATE INDEX bare_at ON bare (tenant, at)")
+	}
+	if err == nil {
+		err = w.handPurchases(ctx)
 	}
 	return err
 }
