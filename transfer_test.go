@@ -191,7 +191,7 @@ func TestImportVictim(t *testing.T) {
 	}
 	app := openFile(t, dsn)
 	ctx := crm.As(t.Context(), crm.Actor{Tenant: "acme", Member: "dana"})
-	file, err := os.Open(path) //nolint:gosec // the test's own
+	file, err := os.Open(path)
 	require.NoError(t, err)
 	defer file.Close() //nolint:errcheck // it is killed before
 	src, err := transfer.ReadCSV(file, transfer.CSVOptions{})
@@ -242,7 +242,7 @@ func TestAnImportThatIsKilled(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, page.Items, 1)
 	require.Equal(t, transfer.Running, page.Items[0].State)
-	file, err := os.Open(path) //nolint:gosec // the test's own
+	file, err := os.Open(path)
 	require.NoError(t, err)
 	defer file.Close() //nolint:errcheck // it was read
 	src, err := transfer.ReadCSV(file, transfer.CSVOptions{})
@@ -254,6 +254,6 @@ func TestAnImportThatIsKilled(t *testing.T) {
 	for i, count := range []func(context.Context, ...crm.ListOption) (int64, error){app.Customers.Count, app.Customers.Identities.Count, app.Customers.Relationships.Count} {
 		n, err := count(ctx)
 		require.NoError(t, err)
-		require.EqualValues(t, []int64{rows + 7, rows, rows}[i], n)
+		require.Equal(t, []int64{rows + 7, rows, rows}[i], n)
 	}
 }

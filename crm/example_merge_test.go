@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 
 	"github.com/embedcrm/embedcrm/crm"
 )
@@ -104,7 +105,9 @@ func ExampleKind_MergeOf() {
 func ExampleCore_Current() {
 	h, ctx := openHarbour()
 	argo, twin := twoBoats(ctx, h)
-	_, _, _ = h.Boats.Merge(ctx, argo.ID, []crm.ID{twin.ID}, crm.MergeRules{})
+	if _, _, err := h.Boats.Merge(ctx, argo.ID, []crm.ID{twin.ID}, crm.MergeRules{}); err != nil {
+		log.Fatal(err)
+	}
 
 	id, err := h.Current(ctx, "boat", twin.ID)
 	fmt.Println(id == argo.ID, err)
@@ -115,7 +118,9 @@ func ExampleCore_Current() {
 func ExampleWithMerged() {
 	h, ctx := openHarbour()
 	argo, twin := twoBoats(ctx, h)
-	_, _, _ = h.Boats.Merge(ctx, argo.ID, []crm.ID{twin.ID}, crm.MergeRules{})
+	if _, _, err := h.Boats.Merge(ctx, argo.ID, []crm.ID{twin.ID}, crm.MergeRules{}); err != nil {
+		log.Fatal(err)
+	}
 
 	own := must(h.Boats.History(ctx, argo.ID))
 	all := must(h.Boats.History(ctx, argo.ID, crm.WithMerged()))

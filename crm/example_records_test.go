@@ -3,6 +3,7 @@ package crm_test
 import (
 	"encoding/json"
 	"fmt"
+	"log"
 	"time"
 
 	"github.com/embedcrm/embedcrm/crm"
@@ -88,7 +89,10 @@ func ExampleRecords_Import() {
 	for _, err := range faults {
 		fmt.Println(err)
 	}
-	for b := range boats.All(ctx) {
+	for b, err := range boats.All(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
 		fmt.Println(b["name"], b["created"])
 	}
 	// Output:

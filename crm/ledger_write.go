@@ -170,7 +170,7 @@ func (e *entering) verify(ctx context.Context) error {
 			fault := inRow(i, len(e.recs), Invalid(f.name, "refers to no %s that lives", f.target.name))
 			to, err := f.target.currents(ctx, e.sc.Tenant, missing)
 			if err == nil && len(to) > 0 {
-				err = &ledElsewhere{to, fault}
+				err = &elsewhereError{to, fault}
 			}
 			return cmp.Or(err, fault)
 		}

@@ -18,15 +18,15 @@ func (l leads) and(more leads, err error) (leads, error) {
 	return l, nil
 }
 
-// ledElsewhere is a reference to a record that was absorbed: written once more, to where
+// elsewhereError is a reference to a record that was absorbed: written once more, to where
 // it leads, it holds.
-type ledElsewhere struct {
+type elsewhereError struct {
 	to  leads
 	err error // what is wrong if that is given up
 }
 
-func (e *ledElsewhere) Error() string { return e.err.Error() }
-func (e *ledElsewhere) Unwrap() error { return e.err }
+func (e *elsewhereError) Error() string { return e.err.Error() }
+func (e *elsewhereError) Unwrap() error { return e.err }
 
 // chase makes a write again when it referred to records that were absorbed, with where
 // they lead to. Only who names such a record pays for it.
@@ -34,7 +34,7 @@ func chase(write func(to leads) error) error {
 	var to leads
 	for try := 1; ; try++ {
 		err := write(to)
-		led, ok := errors.AsType[*ledElsewhere](err)
+		led, ok := errors.AsType[*elsewhereError](err)
 		if !ok || try > lookups {
 			return err
 		}

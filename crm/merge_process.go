@@ -40,7 +40,9 @@ func (m *merging) takeProcesses(ctx context.Context, row *mergeRow, version int6
 				}
 				taken[in.process] = taken[in.process] || in.single
 				moved = append(moved, in)
-				rows = append(rows, storage.Change{Action: storage.Insert, Table: moveTable, Row: storage.Values{row.id, instanceKind, "record_id", in.id, uuid.UUID(from), in.version + 1}})
+				rows = append(rows, storage.Change{Action: storage.Insert, Table: moveTable, Row: storage.Values{
+					row.id, instanceKind, "record_id", in.id, uuid.UUID(from), in.version + 1,
+				}})
 			}
 			if err := m.core.session(ctx).Write(ctx, m.sc.Tenant, rows); err != nil {
 				return total, err

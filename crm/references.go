@@ -191,7 +191,7 @@ func (w *writer) verifyReferences(ctx context.Context, changes []*change) error 
 			slices.SortFunc(all, func(a, b Fault) int { return strings.Compare(a.Field, b.Field) })
 			err := at(i, len(changes), &InvalidError{Faults: all})
 			if to != nil {
-				err = &ledElsewhere{to, err}
+				err = &elsewhereError{to, err}
 			}
 			return err
 		}

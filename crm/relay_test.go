@@ -31,7 +31,8 @@ func TestARecordIsTakenFromItsFirstEventOn(t *testing.T) {
 		looked := map[[2]string]bool{}
 		for object, ids := range others {
 			for _, id := range ids {
-				looked[[2]string{object, id.(uuid.UUID).String()}] = true //nolint:forcetypeassert // ids
+				key, _ := id.(uuid.UUID)
+				looked[[2]string{object, key.String()}] = true
 			}
 		}
 		n := 0

@@ -85,7 +85,7 @@ func (c *Customers) holders(ctx context.Context, list []crm.Address) (holders, e
 
 // ownersOf returns the customers whose own Email or Phone an address is.
 func (c *Customers) ownersOf(ctx context.Context, a crm.Address) ([]Customer, error) {
-	where := ""
+	var where string
 	switch a.Kind {
 	case crm.AddressEmail:
 		where = "fold(email) == fold($1)"

@@ -18,7 +18,7 @@ const (
 	maxCommon      = 10      // frequent keys of a record that are combined
 	maxCombined    = 3       // how many are combined into one
 	window         = 6       // in a block that stays too large, each is compared with the next
-	partitionOf    = 1 << 21 // keys looked at at a time
+	partitionOf    = 1 << 21 // keys that are looked at together
 	fewPairs       = 500_000 // from which on a record may have
 	pairsPerRecord = 12      // pairs on average
 )
@@ -35,8 +35,8 @@ type blocks struct {
 // entry is a key and a record, sorted by key.
 type entry uint64
 
-func (e entry) key() uint32    { return uint32(e >> 32) } //nolint:gosec // the upper half
-func (e entry) record() uint32 { return uint32(e) }       //nolint:gosec // the lower half
+func (e entry) key() uint32    { return uint32(e >> 32) }
+func (e entry) record() uint32 { return uint32(e) }
 
 func newBlocks(ctx context.Context, r *Records) (*blocks, error) {
 	b := &blocks{until: make([]uint32, 0, r.n), often: map[uint32]uint32{}}
@@ -51,9 +51,9 @@ func newBlocks(ctx context.Context, r *Records) (*blocks, error) {
 		}
 		slices.Sort(b.keys[from:])
 		b.keys = b.keys[:from+len(slices.Compact(b.keys[from:]))]
-		b.until = append(b.until, uint32(len(b.keys))) //nolint:gosec // keys are bounded by fields and words
+		b.until = append(b.until, uint32(len(b.keys)))
 	}
-	b.parts = uint32(len(b.keys)/partitionOf) + 1 //nolint:gosec // small
+	b.parts = uint32(len(b.keys)/partitionOf) + 1
 	return b, b.limit(ctx, r.n)
 }
 
@@ -67,7 +67,7 @@ func (b *blocks) limit(ctx context.Context, n int) error {
 		}
 		for block := range groups(b.base(part)) {
 			if len(block) > minBlock {
-				sizes[block[0].key()] = uint32(len(block)) //nolint:gosec // no more than there are records
+				sizes[block[0].key()] = uint32(len(block))
 			}
 			if len(block) <= maxBlock {
 				pairs[len(block)] += len(block) * (len(block) - 1) / 2
@@ -104,7 +104,7 @@ func (b *blocks) base(part uint32) []entry {
 	for i := range b.until {
 		for _, k := range b.of(i) {
 			if k%b.parts == part {
-				list = append(list, entry(k)<<32|entry(i)) //nolint:gosec // a record's number
+				list = append(list, entry(k)<<32|entry(i))
 			}
 		}
 	}
@@ -139,7 +139,7 @@ func combine(a, b uint32) uint32 {
 	h := (uint64(a)<<32 | uint64(b)) * 0x9E3779B97F4A7C15
 	h ^= h >> 29
 	h *= 0xBF58476D1CE4E5B9
-	return uint32(h >> 32) //nolint:gosec // a hash
+	return uint32(h >> 32)
 }
 
 // combined are the entries of a part of the keys that combine n frequent ones; those
@@ -149,7 +149,7 @@ func (b *blocks) combined(n int, part uint32, often map[uint32]bool) []entry {
 	var common []uint32
 	add := func(i int, key uint32) {
 		if key%b.parts == part {
-			list = append(list, entry(key)<<32|entry(i)) //nolint:gosec // a record's number
+			list = append(list, entry(key)<<32|entry(i))
 		}
 	}
 	for i := range b.until {
@@ -195,6 +195,8 @@ type pair struct{ a, b uint32 }
 
 // candidates calls fn with the pairs worth comparing, some of them several times. It
 // says how much of the work is done.
+//
+//nolint:gocognit // a pass over partitions, blocks and windows
 func (r *Records) candidates(ctx context.Context, b *blocks, progress func(done, total int64), fn func([]pair)) error {
 	batch := make([]pair, 0, 4096)
 	flush := func() {
@@ -208,7 +210,7 @@ func (r *Records) candidates(ctx context.Context, b *blocks, progress func(done,
 	}
 	defer func() { flush() }()
 	if b == nil { // few enough
-		for i := range uint32(r.n) { //nolint:gosec // few
+		for i := range uint32(r.n) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -277,14 +279,14 @@ func (c *column) keys(field, partner int) (all valueKeys) {
 	}
 	all.until = make([]uint32, len(c.texts))
 	for id := 1; id < len(c.texts); id++ {
-		v := c.value(uint32(id)) //nolint:gosec // fewer than records
+		v := c.value(uint32(id))
 		from := len(all.keys)
 		for _, key := range keysOf(c.kind, &v) {
 			all.keys = append(all.keys, hash(space, key))
 		}
 		slices.Sort(all.keys[from:])
 		all.keys = all.keys[:from+len(slices.Compact(all.keys[from:]))]
-		all.until[id] = uint32(len(all.keys)) //nolint:gosec // a few for each value
+		all.until[id] = uint32(len(all.keys))
 	}
 	return all
 }
@@ -361,7 +363,7 @@ func keysOf(k Kind, v *value) (list []string) {
 // hash is FNV-1a of a key in its space.
 func hash(space int, key string) uint32 {
 	h := uint32(2166136261)
-	h = (h ^ uint32(space+1)) * 16777619 //nolint:gosec // a field's number
+	h = (h ^ uint32(space+1)) * 16777619
 	for i := range len(key) {
 		h = (h ^ uint32(key[i])) * 16777619
 	}

@@ -25,6 +25,7 @@ type Explanation struct {
 // Reason is what one field says.
 type Reason struct {
 	Field
+
 	A, B  string // the values, in normal form
 	Level Level
 	// Why is how they agree, in words: an initial, day and month exchanged.
@@ -43,7 +44,7 @@ func Explain(r *Records, m *Model, a, b int) (Explanation, error) {
 	if err != nil {
 		return Explanation{}, err
 	}
-	return s.explain(uint32(min(a, b)), uint32(max(a, b))), nil //nolint:gosec // checked above
+	return s.explain(uint32(min(a, b)), uint32(max(a, b))), nil
 }
 
 func (s *scorer) explain(a, b uint32) Explanation {

@@ -40,6 +40,7 @@ func (c Cluster) Pairs() (list [][2]int) {
 // link is a pair with its odds in bits.
 type link struct {
 	pair
+
 	bits float64
 }
 

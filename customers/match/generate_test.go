@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/embedcrm/embedcrm/customers/match"
@@ -14,6 +15,7 @@ import (
 // joined, split and exchanged, values missing, replaced, or in the neighbouring field.
 type world struct {
 	*rand.Rand
+
 	surnames, streets, places []string
 }
 
@@ -25,7 +27,7 @@ type spoiling struct {
 }
 
 func newWorld(seed uint64) *world {
-	w := &world{Rand: rand.New(rand.NewPCG(seed, 7))} //nolint:gosec // made up
+	w := &world{Rand: rand.New(rand.NewPCG(seed, 7))}
 	w.surnames = slices.Concat(strings.Fields(`smith jones nguyen white campbell clarke taylor brown wilson webb green ryan martin
 		thompson reid walker kelly harris lee king wright clark hill scott young morrison murphy roberts mitchell`), w.madeUp(600, 2, 3))
 	w.streets = w.madeUp(500, 2, 3)
@@ -53,7 +55,7 @@ func (w *world) often(list []string) string {
 func (w *world) digits(n int) string {
 	b := make([]byte, n)
 	for i := range b {
-		b[i] = '0' + byte(w.IntN(10)) //nolint:gosec // a digit
+		b[i] = '0' + byte(w.IntN(10))
 	}
 	return string(b)
 }
@@ -81,9 +83,9 @@ func (w *world) person() []string {
 		line2 = w.often(w.streets) + []string{" park", " village", " farm", ""}[w.IntN(4)]
 	}
 	return []string{
-		w.often(given), w.often(w.surnames), fmt.Sprint(1 + int(300*w.Float64()*w.Float64())),
+		w.often(given), w.often(w.surnames), strconv.Itoa(1 + int(300*w.Float64()*w.Float64())),
 		w.often(w.streets) + " " + []string{"street", "place", "crescent", "court", "avenue", "circuit"}[w.IntN(6)],
-		line2, w.places[place], fmt.Sprint(2000 + place*7%3000), []string{"nsw", "vic", "qld", "wa", "sa", "tas"}[place%6], w.birthday(), w.digits(7),
+		line2, w.places[place], strconv.Itoa(2000 + place*7%3000), []string{"nsw", "vic", "qld", "wa", "sa", "tas"}[place%6], w.birthday(), w.digits(7),
 	}
 }
 
@@ -229,7 +231,7 @@ func (w *world) company() []string {
 	}
 	return []string{
 		name + []string{" Inc.", " Ltd", " GmbH", " S.A.", " LLC", " Co., Ltd.", ""}[w.IntN(7)],
-		fmt.Sprint(1+w.IntN(900)) + " " + w.often(w.streets) + " " + []string{"Street", "Avenue", "Road", "Boulevard"}[w.IntN(4)],
+		strconv.Itoa(1+w.IntN(900)) + " " + w.often(w.streets) + " " + []string{"Street", "Avenue", "Road", "Boulevard"}[w.IntN(4)],
 		w.often(w.places), "+1 " + w.digits(3) + " " + w.digits(3) + " " + w.digits(4),
 		[]string{"retail", "food", "finance", "transport", "health", "software"}[w.IntN(6)],
 	}
@@ -311,7 +313,7 @@ func (w *world) chinese() []string {
 	}
 	city := []string{"北京市朝阳区", "上海市浦东新区", "深圳市南山区", "杭州市西湖区", "广州市天河区"}[w.IntN(5)]
 	return []string{
-		name, "1" + fmt.Sprint(3+w.IntN(6)) + w.digits(9), city + pick(given) + pick("安民山海新") + "路" + fmt.Sprint(1+w.IntN(900)) + "号",
+		name, "1" + strconv.Itoa(3+w.IntN(6)) + w.digits(9), city + pick(given) + pick("安民山海新") + "路" + strconv.Itoa(1+w.IntN(900)) + "号",
 		[]string{"北京", "上海", "深圳市", "杭州"}[w.IntN(4)] + pick(given) + pick(given) + pick("通达信联创") + []string{"科技", "贸易", "电子", "网络技术"}[w.IntN(4)] + []string{"有限公司", "股份有限公司", "有限责任公司"}[w.IntN(3)],
 	}
 }

@@ -208,7 +208,7 @@ func comparePairs(x, y pair) int {
 
 // chance are pairs taken at random, always the same; all of them if they are few.
 func (l *learner) chance() []pair {
-	n := uint32(l.r.n) //nolint:gosec // bounded by Add
+	n := uint32(l.r.n)
 	if l.r.n*(l.r.n-1)/2 <= maxPairsAll {
 		list := make([]pair, 0, l.r.n*(l.r.n-1)/2)
 		for i := range n {
@@ -218,7 +218,7 @@ func (l *learner) chance() []pair {
 		}
 		return list
 	}
-	random := rand.New(rand.NewPCG(1969, uint64(n))) //nolint:gosec // a sample, the same each time
+	random := rand.New(rand.NewPCG(1969, uint64(n))) //nolint:gosec // the same pairs each time
 	list := make([]pair, 0, maxRandom)
 	for len(list) < maxRandom {
 		if a, b := random.Uint32N(n), random.Uint32N(n); a != b {
@@ -291,7 +291,7 @@ func plausible(m [levels]float64, t traits) [levels]float64 {
 	most := min(.6, 5*t.differ)
 	if apart := m[Differ] + m[Distant]; apart > most {
 		for l := range m {
-			if Level(l) == Differ || Level(l) == Distant { //nolint:gosec // few
+			if Level(l) == Differ || Level(l) == Distant {
 				m[l] *= most / apart
 			} else {
 				m[l] *= (1 - most) / (1 - apart)

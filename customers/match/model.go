@@ -32,6 +32,7 @@ type weights [][levels][levels]float64
 // Weights are what a model knows of a field.
 type Weights struct {
 	Field
+
 	// Given is the number of another field, before this one, on which the level of this
 	// one depends, or -1: places that are the same have the same postcode, also when
 	// two people live there (a dependence tree: Chow and Liu 1968).
@@ -192,7 +193,7 @@ func (r *Records) frequency(f int, a uint32, g agreement) float32 {
 }
 
 // sums are the weights of a pair, apart by what a household or an office shares.
-type sums struct {
+type sums struct { //nolint:recvcheck // a value, but while it is summed up
 	shared, own float64
 	hasOwn      bool
 }

@@ -330,7 +330,7 @@ func comparePerson(a, b *value) agreement {
 			}
 		}
 		if at >= 0 {
-			taken[at] = true
+			taken[at] = true //nolint:gosec // an index of b
 		}
 		if best >= .9 && len(a.word(i)) > 1 {
 			full++

@@ -14,7 +14,7 @@ import (
 func latin(name string, turned bool) string {
 	chars := []rune(name)
 	n := 1
-	if len(chars) > 2 && strings.Contains("欧阳司马上官", string(chars[:2])) {
+	if len(chars) > 2 && strings.Contains("欧阳司马上官", string(chars[:2])) { //nolint:gocritic // one of these surnames
 		n = 2
 	}
 	whole := pinyin.Readings(name)[0]

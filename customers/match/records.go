@@ -105,7 +105,7 @@ func (c *column) add(text string) {
 	}
 	id, ok := c.seen[text]
 	if !ok {
-		id = uint32(len(c.texts)) //nolint:gosec // no more than there are records
+		id = uint32(len(c.texts))
 		text = strings.Clone(text)
 		c.seen[text] = id
 		c.texts = append(c.texts, text)
@@ -143,13 +143,13 @@ func (c *column) count(of *vocabulary) {
 		v := unpack(c.kind, c.texts[id], of)
 		c.texts[id], c.letters[id] = v.text, v.letters
 		if v.han {
-			c.han[uint32(id)] = v.readings //nolint:gosec // fewer than records
+			c.han[uint32(id)] = v.readings
 		}
 		for _, w := range v.words {
 			of.counts[w] += c.counts[id]
 		}
 		c.words = append(c.words, v.words...)
-		c.offs[id] = uint32(len(c.words)) //nolint:gosec // a few for each record
+		c.offs[id] = uint32(len(c.words))
 	}
 }
 

@@ -36,7 +36,7 @@ func newVocabulary() *vocabulary { return &vocabulary{number: map[string]uint32{
 func (v *vocabulary) add(word string) uint32 {
 	id, ok := v.number[word]
 	if !ok {
-		id = uint32(len(v.texts)) //nolint:gosec // fewer than bytes in memory
+		id = uint32(len(v.texts))
 		v.number[word] = id
 		v.texts = append(v.texts, word)
 		v.letters = append(v.letters, letters(word))
