@@ -109,8 +109,8 @@ func (o *object) absorbing(ctx context.Context, survivor ID, absorbed []ID, rule
 	}
 	m := &merging{writer: w, rules: rules, ids: map[ID]bool{survivor: true}}
 	switch {
-	case o.rights || o.name == shareKind:
-		return nil, Invalid("", "%s are not merged", o.plural)
+	case slices.Index(o.core.order, o) < o.core.own:
+		return nil, Invalid("", "%s are the kernel's own, and not merged", o.plural)
 	case len(absorbed) == 0:
 		return nil, Invalid("absorbed", "names no record: give those that the survivor absorbs")
 	case len(absorbed) > maxAbsorbed:

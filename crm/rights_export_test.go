@@ -3,6 +3,7 @@ package crm
 import (
 	"context"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/embedcrm/embedcrm/storage"
@@ -230,6 +231,9 @@ func Relink(ctx context.Context, c *Core, object string, from, to ID, each func(
 		return nil
 	})
 }
+
+// Own reports whether the kind is the kernel's own.
+func (k AnyKindOf) Own() bool { return slices.Index(k.o.core.order, k.o) < k.o.core.own }
 
 // Merge merges records.
 func (k AnyKindOf) Merge(ctx context.Context, survivor ID, absorbed ...ID) (Merge, error) {
