@@ -18,7 +18,7 @@ const met = 100
 // moment is an entry of a timeline, as both sides read it.
 type moment struct {
 	at          time.Time
-	id, owner   uuid.UUID
+	id          uuid.UUID
 	kind, title string
 	changes     []byte
 }
