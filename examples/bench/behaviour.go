@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -115,7 +116,7 @@ func (w *watch) events() []customers.Event {
 	for i := range list {
 		w.serial++
 		list[i] = customers.Event{
-			CustomerID: w.ids[rand.IntN(actors)], Name: "price viewed", Key: fmt.Sprint(w.serial),
+			CustomerID: w.ids[rand.IntN(actors)], Name: "price viewed", Key: strconv.Itoa(w.serial), //nolint:gosec // made up
 			At:    time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(w.serial) * time.Second),
 			Props: map[string]any{"plan": "pro", "seats": 12, "path": "/pricing"},
 		}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,12 +55,13 @@ func (w *crmWorld) timelines(ctx context.Context) ([]crm.ID, error) {
 	}
 	list := make([]string, met)
 	for i, id := range ids {
-		list[i] = "x'" + fmt.Sprintf("%x", id[:]) + "'"
+		list[i] = "x'" + hex.EncodeToString(id[:]) + "'"
 		if w.engine == "postgres" {
 			list[i] = "uuid '" + id.String() + "'"
 		}
 	}
 	for _, h := range hung {
+		//nolint:gosec // made of constants
 		statement := d.series + ` INSERT INTO ` + d.prefix + h.table + ` (tenant, id, version, created, updated, object, record_id, ` + h.columns + `) ` +
 			`SELECT '` + tenant(0) + `', ` + d.id + `, 1, ` + d.at + `, ` + d.at + `, 'customer', c.id, ` +
 			strings.NewReplacer("{at}", d.at, "{no}", d.no, "{text}", d.text).Replace(h.values) +
@@ -103,7 +106,7 @@ func handTimeline(prefix, engine string) string {
 		}
 		return "NULL"
 	}
-	limit := fmt.Sprint(pageSize + 1)
+	limit := strconv.Itoa(pageSize + 1)
 	branch := func(table, at, kind, title string) string {
 		return `SELECT * FROM (SELECT ` + at + ` AS at, id, ` + kind + ` AS kind, ` + title + ` AS title, owner_id, ` + none("jsonb") + ` AS changes
 			FROM ` + prefix + table + ` WHERE tenant = $1 AND record_id = $2 AND object = 'customer' AND deleted IS NULL AND ` + at + ` IS NOT NULL

@@ -4,8 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -53,10 +53,10 @@ func (w *watch) purchases(ctx context.Context, fn func(context.Context, customer
 		for i := range list {
 			w.serial++
 			list[i] = customers.Purchase{
-				CustomerID: w.ids[rand.IntN(actors)], Amount: crm.EUR(int64(1_00 + rand.IntN(100_00))),
+				CustomerID: w.ids[rand.IntN(actors)], Amount: crm.EUR(int64(1_00 + rand.IntN(100_00))), //nolint:gosec // made up
 				At: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(w.serial) * time.Second),
 			}
-			list[i].Refs = crm.Refs{"shop": fmt.Sprint(w.serial)}
+			list[i].Refs = crm.Refs{"shop": strconv.Itoa(w.serial)}
 		}
 		if err := w.settle(ctx); err != nil {
 			return 0, err

@@ -58,8 +58,8 @@ func TestTheTruthByAPattern(t *testing.T) {
 	file := write(t, strings.NewReplacer("-org", "/a", "-dup-0", "/b").Replace(people))
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), options{in: file, truth: "rec_id", pattern: `^(.*)/`, threshold: .5}, &out))
-	_, recall, _, _ := last(t, out.String())
-	require.Equal(t, 1., recall)
+	_, recall, _, _ := last(t, out.String()) //nolint:dogsled // of the four figures
+	require.InDelta(t, 1., recall, 0)
 
 	require.ErrorContains(t, run(t.Context(), options{in: file, truth: "entity", threshold: .5}, &out), `there is no column "entity"`)
 	require.ErrorContains(t, run(t.Context(), options{in: file, truth: "rec_id", pattern: "x", threshold: .5}, &out), "has no group")

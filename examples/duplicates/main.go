@@ -27,7 +27,7 @@ func main() {
 	defer stop()
 	if err := run(ctx, o, os.Stdout); err != nil {
 		stop()
-		log.Fatal(err)
+		log.Fatal(err) //nolint:gocritic // stop was called
 	}
 }
 

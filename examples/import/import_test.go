@@ -43,7 +43,7 @@ func TestImport(t *testing.T) {
 	again, err := last(t, "-db", db, file)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, again["skipped"])
-	undone, err := last(t, "-db", db, "-revert", said["id"].(string))
+	undone, err := last(t, "-db", db, "-revert", said["id"].(string)) //nolint:errcheck // a text
 	require.NoError(t, err)
 	require.EqualValues(t, 2, undone["removed"])
 	wrong, err := last(t, "-db", db, "-map", "Nom=name", file)
@@ -70,7 +70,7 @@ func TestOtherPeoplesFiles(t *testing.T) {
 			require.Contains(t, said["error"], "is understood as a field of customer", file)
 			continue
 		}
-		require.EqualValues(t, said["rows"], said["created"].(float64)+said["updated"].(float64)+said["skipped"].(float64)+said["failed"].(float64), file)
+		require.EqualValues(t, said["rows"], said["created"].(float64)+said["updated"].(float64)+said["skipped"].(float64)+said["failed"].(float64), file) //nolint:errcheck,testifylint // whole numbers
 		require.NotZero(t, said["rows"], file)
 		require.LessOrEqual(t, said["failed"], 1.0, file)
 	}

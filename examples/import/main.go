@@ -13,6 +13,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -81,7 +82,7 @@ func parse(args []string) (flags, error) {
 	}
 	switch {
 	case f.revert == "" && s.NArg() != 1:
-		return f, fmt.Errorf("say which file to import: import [flags] FILE")
+		return f, errors.New("say which file to import: import [flags] FILE")
 	case f.revert == "":
 		f.file = s.Arg(0)
 	}
@@ -106,9 +107,9 @@ func run(ctx context.Context, args []string, out, tell io.Writer) error {
 	report, err := f.do(ctx, tell)
 	if err != nil {
 		return say(out, struct {
-			any   `json:"-"`
-			Error string `json:"error"`
-			transfer.Report
+			any             `json:"-"`
+			Error           string `json:"error"`
+			transfer.Report        //nolint:embeddedstructfieldcheck // the error comes first in what is said
 		}{nil, err.Error(), failedReport(report)}, err)
 	}
 	return say(out, report, nil)
