@@ -47,7 +47,7 @@ func (p *practice) augusta(tb testing.TB, ctx context.Context) patient { //nolin
 // traces are texts of the patient, none of which may be anywhere once she is erased.
 func traces() []string {
 	return []string{
-		"quillfeather", "marblethwaite", "augusta", "quill.example", "marble.example", "5550123", "female", "1915", "clockmaking",
+		"quillfeather", "marblethwaite", "augusta", "quill.example", "marble.example", "5550123", "female", "1915-12", "clockmaking",
 		"98431", "husband", "lighthouse", "thunderstorms", "barometers", "xylophone", "zanzibar",
 	}
 }
