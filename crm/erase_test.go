@@ -16,7 +16,7 @@ func (p *practice) augusta(tb testing.TB, ctx context.Context) patient { //nolin
 	ada, err := p.people.Create(ctx, patient{
 		Name: "Augusta Quillfeather", Email: "augusta@quill.example", Phone: "+49 170 5550123", Sex: "female",
 		Born: crm.Date{Year: 1915, Month: time.December, Day: 10}, Habits: []string{"clockmaking"}, Level: "gold",
-		Record: crm.Record{Refs: crm.Refs{"shop": "customer-98431"}},
+		Record: crm.Record{Refs: crm.Refs{"shop": "customer-98431-ward-7"}},
 	})
 	require.NoError(tb, err)
 	ada, err = p.people.Update(crm.Because(ctx, "Mrs Quillfeather called"), ada.ID, func(x *patient) error {
@@ -48,7 +48,7 @@ func (p *practice) augusta(tb testing.TB, ctx context.Context) patient { //nolin
 func traces() []string {
 	return []string{
 		"quillfeather", "marblethwaite", "augusta", "quill.example", "marble.example", "5550123", "female", "1915-12", "clockmaking",
-		"98431", "husband", "lighthouse", "thunderstorms", "barometers", "xylophone", "zanzibar",
+		"98431-ward-7", "husband", "lighthouse", "thunderstorms", "barometers", "xylophone", "zanzibar",
 	}
 }
 
@@ -155,7 +155,7 @@ func TestErasedStaysErased(t *testing.T) {
 			"address, written": {Email: " Augusta@MARBLE.example"},
 			"former address":   {Email: "augusta@quill.example"},
 			"number":           {Phone: "0170/5550123"},
-			"key":              {Record: crm.Record{Refs: crm.Refs{"shop": "customer-98431"}}},
+			"key":              {Record: crm.Record{Refs: crm.Refs{"shop": "customer-98431-ward-7"}}},
 		} {
 			x.Name, x.Sex = "A. M.", "female"
 			_, err := p.people.Create(ctx, x)
