@@ -203,7 +203,7 @@ func TestAddressesAreUniqueWhereTheTenantAsks(t *testing.T) {
 func TestMailboxesOfTheStandards(t *testing.T) {
 	dir := os.Getenv("EMBEDCRM_TEST_DATA")
 	content, err := os.ReadFile(filepath.Join(dir, "isemail", "cases.csv"))
-	if dir == "" || os.IsNotExist(err) {
+	if dir == "" {
 		t.Skip("set EMBEDCRM_TEST_DATA to a directory with isemail/cases.csv")
 	}
 	require.NoError(t, err)

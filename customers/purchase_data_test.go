@@ -22,7 +22,7 @@ func table(t *testing.T, name ...string) (rows []map[string]string) {
 	t.Helper()
 	dir := os.Getenv("EMBEDCRM_TEST_DATA")
 	content, err := os.ReadFile(filepath.Join(append([]string{dir}, name...)...))
-	if dir == "" || os.IsNotExist(err) {
+	if dir == "" {
 		t.Skip("set EMBEDCRM_TEST_DATA to a directory with " + filepath.Join(name...))
 	}
 	require.NoError(t, err)

@@ -52,7 +52,7 @@ func TestNumbersOfTheWorld(t *testing.T) {
 	t.Parallel()
 	dir := os.Getenv("EMBEDCRM_TEST_DATA")
 	content, err := os.ReadFile(filepath.Join(dir, "phones", "phone_cases.csv"))
-	if dir == "" || os.IsNotExist(err) {
+	if dir == "" {
 		t.Skip("set EMBEDCRM_TEST_DATA to a directory with phones/phone_cases.csv")
 	}
 	require.NoError(t, err)
