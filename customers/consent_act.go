@@ -198,7 +198,7 @@ func (a *acting) withdraw(ctx context.Context) (Consent, error) {
 	if !a.topic.Basis.refusable() {
 		return Consent{}, crm.Invalid("topic", "the topic %s rests on %s, which nobody withdraws", a.topic.Key, a.topic.Basis)
 	}
-	if a.stands.status == ConsentWithdrawn {
+	if a.stands.status == ConsentWithdrawn && !a.stands.mixed {
 		return a.current(ctx, a.owner.ID, a.Channel, a.Topic)
 	}
 	kept, _, err := a.note(ctx)

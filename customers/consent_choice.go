@@ -75,13 +75,14 @@ func (s *Consents) token(ctx context.Context, of ConsentToken) (string, error) {
 	return s.people.core.SealToken(ctx, choicePurpose, data, expires)
 }
 
-// visitor of a link: a customer, as a token names him.
+// chooser is a customer, as a token names him.
 type chooser struct {
 	*Consents
 
 	owner          Customer
 	address        crm.Address // that the token was sent to, as far as he has it still
 	channel, topic string
+	unsubscribes   bool // his no is said, and no box that he left empty
 }
 
 // chooser opens a token, in the tenant whose it is.
@@ -242,6 +243,7 @@ func (s *Consents) Choose(ctx context.Context, token string, choices []ConsentCh
 // scope, and may be called again.
 func (s *Consents) Unsubscribe(ctx context.Context, token string, from ConsentVisit) error {
 	err := s.chooser(ctx, token, func(ctx context.Context, who *chooser) error {
+		who.unsubscribes = true
 		channel := who.channel
 		if channel == "" {
 			channel = string(who.address.Kind)
@@ -313,6 +315,10 @@ func (c *chooser) say(ctx context.Context, choice ConsentChoice, from ConsentVis
 	}
 	a.entry.Proof = ProofChosen
 	if !choice.Agreed {
+		unasked := a.topic.Basis == BasisConsent && (a.stands.status == "" || a.stands.status == ConsentExpired)
+		if unasked && !c.unsubscribes {
+			return nil
+		}
 		_, err := a.withdraw(ctx)
 		return err
 	}

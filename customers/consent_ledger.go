@@ -143,6 +143,7 @@ type standing struct {
 	since     time.Time
 	by        *ConsentEntry // that says so last
 	confirmed time.Time
+	mixed     bool // of customers who were merged, not all stand so
 }
 
 // take goes on with an entry.
@@ -216,9 +217,11 @@ func fold(entries []ConsentEntry) standing {
 	}
 	var all standing
 	for _, party := range parties(entries) {
-		if s := each[party]; all.status == "" || s.over(&all) {
+		s, mixed := each[party], all.mixed || all.status != "" && all.status != each[party].status
+		if all.status == "" || s.over(&all) {
 			all = *s
 		}
+		all.mixed = mixed
 	}
 	return all
 }

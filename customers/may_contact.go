@@ -315,21 +315,28 @@ func (q *contacting) suppressed(d *Decision, owner *Customer) {
 			return
 		}
 	}
-	for _, s := range q.suppressions[owner.ID] {
-		switch {
-		case s.Reason == SuppressedRestricted:
-			d.refuse(CauseRestricted, "suppression", s.ID, s.Created, s.Source)
-			return
-		case s.Reason == SuppressedAltogether && s.Channel == "":
-			d.refuse(CauseDoNotContact, "suppression", s.ID, s.Created, s.Source)
-			return
-		}
+	if s := q.suppression(owner, SuppressedRestricted, "", ""); s != nil {
+		d.refuse(CauseRestricted, "suppression", s.ID, s.Created, s.Source)
+		return
+	}
+	if s := q.suppression(owner, SuppressedAltogether, "", ""); s != nil {
+		d.refuse(CauseDoNotContact, "suppression", s.ID, s.Created, s.Source)
 	}
 }
 
+// suppression is the one of a customer for a reason, a channel and a topic; nil: none.
+func (q *contacting) suppression(owner *Customer, reason SuppressionReason, channel, topic string) *Suppression {
+	list := q.suppressions[owner.ID]
+	i := slices.IndexFunc(list, func(s Suppression) bool { return s.Reason == reason && s.Channel == channel && s.Topic == topic })
+	if i < 0 {
+		return nil
+	}
+	return &list[i]
+}
+
 func (q *contacting) channelOpen(d *Decision, owner *Customer) {
-	for _, s := range q.suppressions[owner.ID] {
-		if s.Channel == q.channel && s.Reason != SuppressedExcluded {
+	for _, reason := range []SuppressionReason{SuppressedOptedOut, SuppressedAltogether} {
+		if s := q.suppression(owner, reason, q.channel, ""); s != nil {
 			d.refuse(CauseChannelClosed, "suppression", s.ID, s.Created, s.Source)
 			return
 		}
@@ -356,8 +363,8 @@ func (q *contacting) wanted(d *Decision, owner *Customer) {
 }
 
 func (q *contacting) included(d *Decision, owner *Customer) {
-	for _, s := range q.suppressions[owner.ID] {
-		if s.Reason == SuppressedExcluded && s.Topic == q.topic.Key && (s.Channel == "" || s.Channel == q.channel) {
+	for _, channel := range []string{"", q.channel} {
+		if s := q.suppression(owner, SuppressedExcluded, channel, q.topic.Key); s != nil {
 			d.refuse(CauseExcluded, "suppression", s.ID, s.Created, s.Source)
 			return
 		}
