@@ -26,7 +26,7 @@ type sealed struct {
 
 func (s sealed) raw() []byte {
 	raw := append([]byte{byte(len(s.tenant))}, s.tenant...)
-	raw = binary.BigEndian.AppendUint64(raw, uint64(s.expires)) //nolint:gosec // read back the same way
+	raw = binary.BigEndian.AppendUint64(raw, uint64(s.expires))
 	return append(raw, s.data...)
 }
 
@@ -50,7 +50,7 @@ func parseToken(text string) (s sealed, raw, mac []byte, ok bool) {
 	raw, mac = all[:len(all)-sha256.Size], all[len(all)-sha256.Size:]
 	n := 1 + int(raw[0])
 	s.tenant = string(raw[1:n])
-	s.expires = int64(binary.BigEndian.Uint64(raw[n:])) //nolint:gosec // as it was written
+	s.expires = int64(binary.BigEndian.Uint64(raw[n:]))
 	s.data = raw[n+8:]
 	return s, raw, mac, true
 }

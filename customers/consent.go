@@ -38,7 +38,7 @@ type Consent struct {
 	// Since is when it came to stand so.
 	Since time.Time `crm:"guarded" json:"since,omitzero"`
 	// Basis is by what law he may be written to, once it is given.
-	Basis LegalBasis `crm:"guarded,enum=consent|contract|legal_obligation|vital_interests|public_task|legitimate_interests|public_interest|disclosed|other_law" json:"basis,omitempty"`
+	Basis LegalBasis `crm:"guarded,max=32" json:"basis,omitempty"`
 	// TextID is what he was shown, Source where it came from.
 	TextID crm.ID `crm:"guarded,ref=consent_text" json:"text_id,omitzero"`
 	Source string `crm:"guarded,max=200"          json:"source,omitempty"`

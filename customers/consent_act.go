@@ -123,6 +123,9 @@ func (a *acting) readAddress(ctx context.Context) (err error) {
 // give makes the entry one that gives consent.
 func (a *acting) give() error {
 	a.entry.Basis = cmp.Or(a.Basis, a.topic.Basis)
+	if err := a.entry.Basis.fault(); err != nil {
+		return err
+	}
 	a.entry.Expires = a.Expires
 	if a.entry.Expires.IsZero() && a.topic.ValidDays > 0 {
 		a.entry.Expires = a.entry.At.AddDate(0, 0, int(a.topic.ValidDays))

@@ -412,7 +412,9 @@ func (s *Consents) withdrawOthers(ctx context.Context, customer crm.ID, channel 
 		if slices.Contains(but, t.Key) || !slices.Contains(t.Channels, channel) || !is.agreed(t.Basis, now) {
 			continue
 		}
-		a, err := s.begin(ctx, ConsentAct{CustomerID: customer, Channel: channel, Topic: t.Key, Source: source, Evidence: "the channel was closed, and opened for something else"}, ConsentWithdrawn)
+		a, err := s.begin(ctx, ConsentAct{
+			CustomerID: customer, Channel: channel, Topic: t.Key, Source: source, Evidence: "the channel was closed, and opened for something else",
+		}, ConsentWithdrawn)
 		if err == nil {
 			_, err = a.withdraw(ctx)
 		}

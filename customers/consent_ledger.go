@@ -42,7 +42,7 @@ type ConsentEntry struct {
 	Channel string        `crm:"required,max=32" json:"channel"`
 	Topic   string        `crm:"required,max=48" json:"topic"`
 	Status  ConsentStatus `crm:"required,enum=asked|given|withdrawn|expired" json:"status"`
-	Basis   LegalBasis    `crm:"enum=consent|contract|legal_obligation|vital_interests|public_task|legitimate_interests|public_interest|disclosed|other_law" json:"basis,omitempty"`
+	Basis   LegalBasis    `crm:"max=32" json:"basis,omitempty"`
 	// TextID is the [ConsentText] he was shown, TextHash the SHA-256 of its words.
 	TextID   crm.ID       `json:"text_id,omitzero"`
 	TextHash string       `crm:"max=64" json:"text_hash,omitempty"`

@@ -30,6 +30,22 @@ const (
 	BasisOtherLaw            LegalBasis = "other_law"            // PIPL (7)
 )
 
+// fault refuses what is no legal basis.
+func (b LegalBasis) fault() error {
+	all := []LegalBasis{
+		BasisConsent, BasisContract, BasisLegalObligation, BasisVitalInterests, BasisPublicTask, BasisLegitimateInterests, BasisPublicInterest,
+		BasisDisclosed, BasisOtherLaw,
+	}
+	if slices.Contains(all, b) {
+		return nil
+	}
+	names := make([]string, len(all))
+	for i, name := range all {
+		names[i] = string(name)
+	}
+	return crm.Invalid("basis", "%q is none of: %s", clipped(string(b)), strings.Join(names, ", "))
+}
+
 // refusable reports whether a customer may say no: GDPR Articles 7 (3) and 21 (1), PIPL
 // Articles 15 and 27.
 func (b LegalBasis) refusable() bool {
@@ -51,7 +67,7 @@ type ConsentTopic struct {
 	// Basis is by what law. Where it is consent, who did not give it is not written to.
 	// Where it is another one he is, unless he said no; and to what rests on a contract, a
 	// duty or an emergency there is no no.
-	Basis LegalBasis `crm:"required,enum=consent|contract|legal_obligation|vital_interests|public_task|legitimate_interests|public_interest|disclosed|other_law" json:"basis"`
+	Basis LegalBasis `crm:"required,max=32" json:"basis"`
 	// DoubleOptIn is that a consent holds once the customer confirmed it by a token that
 	// reached him; see [Consents.Ask].
 	DoubleOptIn bool `json:"double_opt_in"`
@@ -74,6 +90,9 @@ func (t *ConsentTopic) Validate() error {
 		return crm.Invalid("valid_days", "is a number of days from 1 to 36500, or 0")
 	case t.DoubleOptIn && t.Basis != BasisConsent:
 		return crm.Invalid("double_opt_in", "is for what rests on consent, and this rests on %s", t.Basis)
+	}
+	if err := t.Basis.fault(); err != nil {
+		return err
 	}
 	for _, channel := range t.Channels {
 		if err := channelFault("channels", channel); err != nil {

@@ -29,8 +29,9 @@ const (
 	CauseRestricted   ContactCause = "restricted"
 	// CauseChannelClosed is a [Suppression] of the channel.
 	CauseChannelClosed ContactCause = "channel_closed"
-	// The following are of the topic: nobody asked him, he did not confirm yet, he
-	// withdrew, what he gave has expired.
+	// CauseNotAsked is that the topic rests on consent and nobody asked him,
+	// CauseNotConfirmed that he did not confirm yet, CauseWithdrawn that he withdrew or
+	// objected, CauseExpired that what he gave has ended.
 	CauseNotAsked     ContactCause = "not_asked"
 	CauseNotConfirmed ContactCause = "not_confirmed"
 	CauseWithdrawn    ContactCause = "withdrawn"
@@ -68,7 +69,7 @@ func (d Decision) String() string {
 }
 
 // refuse makes it a no.
-func (d *Decision) refuse(cause ContactCause, object string, id crm.ID, since time.Time, reason string) {
+func refuse(d *Decision, cause ContactCause, object string, id crm.ID, since time.Time, reason string) {
 	d.Allowed, d.Cause, d.Object, d.RecordID, d.Since, d.Reason = false, cause, object, id, since, reason
 }
 
@@ -264,7 +265,7 @@ func (q *contacting) decide(id crm.ID) Decision {
 	d := Decision{CustomerID: id, Allowed: true, Basis: q.topic.Basis}
 	owner := q.owners[id]
 	if owner == nil {
-		d.refuse(CauseNotFound, "customer", id, time.Time{}, "")
+		refuse(&d, CauseNotFound, "customer", id, time.Time{}, "")
 		return d
 	}
 	for _, ask := range []func(*Decision, *Customer){q.reached, q.suppressed, q.channelOpen, q.wanted, q.included} {
@@ -280,7 +281,7 @@ func (q *contacting) decide(id crm.ID) Decision {
 func (q *contacting) reached(d *Decision, owner *Customer) {
 	list := q.addresses[owner.ID]
 	if len(list) == 0 {
-		d.refuse(CauseNoAddress, "customer", owner.ID, time.Time{}, "")
+		refuse(d, CauseNoAddress, "customer", owner.ID, time.Time{}, "")
 		return
 	}
 	for _, r := range list {
@@ -291,15 +292,15 @@ func (q *contacting) reached(d *Decision, owner *Customer) {
 	}
 	for _, r := range list {
 		if point := q.points[r.Key()]; !r.Malformed {
-			d.refuse(CauseInvalid, "contact_point", point.ID, point.Invalid, point.InvalidReason)
+			refuse(d, CauseInvalid, "contact_point", point.ID, point.Invalid, point.InvalidReason)
 			return
 		}
 	}
 	if id := list[0].IdentityID; !id.IsZero() {
-		d.refuse(CauseInvalid, "identity", id, time.Time{}, "is no address of its kind")
+		refuse(d, CauseInvalid, "identity", id, time.Time{}, "is no address of its kind")
 		return
 	}
-	d.refuse(CauseInvalid, "customer", owner.ID, time.Time{}, "is no address of its kind")
+	refuse(d, CauseInvalid, "customer", owner.ID, time.Time{}, "is no address of its kind")
 }
 
 // suppressed asks whether he, or who reads at one of his addresses, wants nothing more.
@@ -308,19 +309,19 @@ func (q *contacting) suppressed(d *Decision, owner *Customer) {
 		switch point := q.points[r.Key()]; {
 		case r.Malformed:
 		case !point.Complained.IsZero():
-			d.refuse(CauseComplained, "contact_point", point.ID, point.Complained, point.OptOutReason)
+			refuse(d, CauseComplained, "contact_point", point.ID, point.Complained, point.OptOutReason)
 			return
 		case !point.OptedOut.IsZero():
-			d.refuse(CauseOptedOut, "contact_point", point.ID, point.OptedOut, point.OptOutReason)
+			refuse(d, CauseOptedOut, "contact_point", point.ID, point.OptedOut, point.OptOutReason)
 			return
 		}
 	}
 	if s := q.suppression(owner, SuppressedRestricted, "", ""); s != nil {
-		d.refuse(CauseRestricted, "suppression", s.ID, s.Created, s.Source)
+		refuse(d, CauseRestricted, "suppression", s.ID, s.Created, s.Source)
 		return
 	}
 	if s := q.suppression(owner, SuppressedAltogether, "", ""); s != nil {
-		d.refuse(CauseDoNotContact, "suppression", s.ID, s.Created, s.Source)
+		refuse(d, CauseDoNotContact, "suppression", s.ID, s.Created, s.Source)
 	}
 }
 
@@ -337,7 +338,7 @@ func (q *contacting) suppression(owner *Customer, reason SuppressionReason, chan
 func (q *contacting) channelOpen(d *Decision, owner *Customer) {
 	for _, reason := range []SuppressionReason{SuppressedOptedOut, SuppressedAltogether} {
 		if s := q.suppression(owner, reason, q.channel, ""); s != nil {
-			d.refuse(CauseChannelClosed, "suppression", s.ID, s.Created, s.Source)
+			refuse(d, CauseChannelClosed, "suppression", s.ID, s.Created, s.Source)
 			return
 		}
 	}
@@ -346,26 +347,26 @@ func (q *contacting) channelOpen(d *Decision, owner *Customer) {
 // wanted asks what he said of the topic.
 func (q *contacting) wanted(d *Decision, owner *Customer) {
 	is, said := q.consents[owner.ID]
-	refuse := func(cause ContactCause, since time.Time) { d.refuse(cause, "consent", is.ID, since, is.Source) }
+	no := func(cause ContactCause, since time.Time) { refuse(d, cause, "consent", is.ID, since, is.Source) }
 	switch {
 	case said && is.Status == ConsentWithdrawn && q.topic.Basis.refusable():
-		refuse(CauseWithdrawn, is.Since)
+		no(CauseWithdrawn, is.Since)
 	case said && is.Status == ConsentGiven && (is.Expires.IsZero() || q.now.Before(is.Expires)):
 		d.Basis = is.Basis
 	case q.topic.Basis != BasisConsent:
 	case !said || is.Status == "":
-		d.refuse(CauseNotAsked, "customer", owner.ID, time.Time{}, "")
+		refuse(d, CauseNotAsked, "customer", owner.ID, time.Time{}, "")
 	case is.Status == ConsentAsked:
-		refuse(CauseNotConfirmed, is.Since)
+		no(CauseNotConfirmed, is.Since)
 	default:
-		refuse(CauseExpired, is.Expires)
+		no(CauseExpired, is.Expires)
 	}
 }
 
 func (q *contacting) included(d *Decision, owner *Customer) {
 	for _, channel := range []string{"", q.channel} {
 		if s := q.suppression(owner, SuppressedExcluded, channel, q.topic.Key); s != nil {
-			d.refuse(CauseExcluded, "suppression", s.ID, s.Created, s.Source)
+			refuse(d, CauseExcluded, "suppression", s.ID, s.Created, s.Source)
 			return
 		}
 	}
