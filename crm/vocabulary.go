@@ -176,8 +176,9 @@ func (e *expressions) parse(text string) (*filter.Expr, error) {
 
 // condition is a filter: an expression and its arguments.
 type condition struct {
-	text string
-	args []any
+	text   string
+	args   []any
+	system bool // looked at with the tenant's own rights
 }
 
 // Where keeps the records for which an expression of the CRM's language holds, as
@@ -186,7 +187,13 @@ type condition struct {
 // more than once, all of them must hold. The language is in docs/expressions.md. One
 // that cannot be understood is an [InvalidError] about "where" with the place in it.
 func Where(expression string, args ...any) ListOption {
-	return func(o *listOptions) { o.where = append(o.where, condition{expression, args}) }
+	return func(o *listOptions) { o.where = append(o.where, condition{text: expression, args: args}) }
+}
+
+// WhereSystem is [Where] with the tenant's own rights: it may name fields that the actor
+// may not read. It is for conditions of a module's own, never for what a user wrote.
+func WhereSystem(expression string, args ...any) ListOption {
+	return func(o *listOptions) { o.where = append(o.where, condition{text: expression, args: args, system: true}) }
 }
 
 // compile turns a condition into storage's for one call. Fields the actor may not
