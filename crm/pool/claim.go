@@ -22,12 +22,9 @@ func (p *Pools) me(ctx context.Context) (crm.Member, error) {
 	return me, err
 }
 
-// maxTeamsUp is how deep teams lie below each other at most.
-const maxTeamsUp = 100
-
 // teams are those a member is in, and those above them.
 func (p *Pools) teams(ctx context.Context, m crm.Member) (all []crm.ID, err error) {
-	for next := m.TeamIDs; len(next) > 0 && len(all) < maxTeamsUp*len(m.TeamIDs); {
+	for next := m.TeamIDs; len(next) > 0; {
 		all = append(all, next...)
 		page, err := p.core.Teams.List(crm.SystemIn(ctx), crm.Where("id in $1", next), crm.OrderBy("id"), crm.Limit(crm.MaxPage))
 		if err != nil {
@@ -49,11 +46,16 @@ func (p *Pools) find(ctx context.Context, id crm.ID) (*Pool, *crm.Records, error
 	if err != nil {
 		return nil, nil, err
 	}
-	if pool.Off {
-		return nil, nil, crm.Invalid("pool", "the pool %q rests", pool.Name)
-	}
 	records, err := p.records(pool.Object)
 	return &pool, records, err
+}
+
+// open is nil unless the pool rests, which only those are told who may know of it.
+func (p *Pool) open() error {
+	if p.Off {
+		return crm.Invalid("pool", "the pool %q rests", p.Name)
+	}
+	return nil
 }
 
 // entered is find for a member who may claim. For others there is no such pool.
@@ -71,7 +73,10 @@ func (p *Pools) entered(ctx context.Context, id crm.ID, me crm.Member) (*Pool, *
 	if !pool.admits(me, teams) {
 		return nil, nil, crm.ErrNotFound
 	}
-	return pool, records, records.May(ctx, crm.VerbRead)
+	if err := records.May(ctx, crm.VerbRead); err != nil {
+		return nil, nil, err
+	}
+	return pool, records, pool.open()
 }
 
 // where is the pool's condition, if it has one.

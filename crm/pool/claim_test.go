@@ -104,6 +104,8 @@ func TestWhoMayNotClaim(t *testing.T) {
 		require.NoError(t, err)
 		_, err = d.pools.Claim(as(t, "dana"), north.ID, gone.ID)
 		require.ErrorIs(t, err, crm.ErrInvalid, "it rests")
+		_, err = d.pools.Claim(as(t, "sam"), north.ID, gone.ID)
+		require.ErrorIs(t, err, crm.ErrNotFound, "of which he is not told")
 		everyone := d.pool(t, func(p *pool.Pool) { p.Name, p.TeamIDs, p.Where = "all", nil, "" })
 		_, err = d.pools.Claim(as(t, "guest"), everyone.ID, gone.ID)
 		require.ErrorIs(t, err, crm.ErrForbidden, "his roles let him read no client at all")

@@ -29,6 +29,9 @@ func (p *Pools) giveBack(ctx context.Context, id, record, reason crm.ID, note st
 	if err := records.May(ctx, crm.VerbRead, record); err != nil {
 		return Move{}, err
 	}
+	if err := pool.open(); err != nil {
+		return Move{}, err
+	}
 	why, err := p.reason(ctx, reason)
 	if err != nil {
 		return Move{}, err
@@ -86,6 +89,9 @@ func (p *Pools) Protect(ctx context.Context, pool, record crm.ID, until time.Tim
 		pool, records, err := p.find(ctx, pool)
 		if err == nil {
 			err = records.May(ctx, crm.VerbAssign, record)
+		}
+		if err == nil {
+			err = pool.open()
 		}
 		if err == nil && !until.IsZero() && !until.After(p.core.Now(crm.SystemIn(ctx))) {
 			err = crm.Invalid("until", "lies in the past: a zero time ends a protection")

@@ -86,7 +86,7 @@ func (p *Pools) stays(ctx context.Context, w *crm.Write[Move]) error {
 }
 
 // Of returns a page of what happened to a record, the latest first, for those who may
-// read the record. OrderBy is not taken.
+// read the record.
 func (m *Moves) Of(ctx context.Context, object string, record crm.ID, opts ...crm.ListOption) (crm.Page[Move], error) {
 	return m.List(ctx, append([]crm.ListOption{crm.Where("object == $1 and record_id == $2", object, record)}, opts...)...)
 }
