@@ -37,21 +37,21 @@ func Example_pools() {
 	must(app.Members.Create(tenant, crm.Member{Key: "dana", Name: "Dana", TeamIDs: []crm.ID{team.ID}, RoleIDs: []crm.ID{rep.ID}}))
 	must(app.Customers.Create(tenant, customers.Customer{Kind: customers.Person, Name: "李雷", Region: "North", Phone: "138 1234 0000"}))
 
-	north, err := app.Pools.Create(tenant, pool.Pool{
+	north := must(app.Pools.Create(tenant, pool.Pool{
 		Name: "North", Object: "customer", Where: "region == 'North'", TeamIDs: []crm.ID{team.ID},
 		Show: []string{"name", "industry"}, Mask: []string{"phone", "email"},
 		MaxHeld: 50, Counted: "none(deals, .status == 'won')", MaxPerDay: 10, BanDays: 7,
 		RecycleDays: 30, WarnDays: 5, FollowedUp: "any(interactions, .at > $1) or any(deals, .status == 'open' or .created > $1)",
-	})
+	}))
 	noBudget := must(app.Pools.Reasons.Create(tenant, pool.Reason{Name: "No budget"}))
 
 	dana := crm.As(context.Background(), crm.Actor{Tenant: "acme", Member: "dana"})
-	page, err := app.Pools.Cards(dana, north.ID, crm.Where("name == '李雷'"), crm.OrderBy("name"))
+	page := must(app.Pools.Cards(dana, north.ID, crm.Where("name == '李雷'"), crm.OrderBy("name")))
 	card := page.Items[0] // card.Values["phone"] is 138****0000
-	_, err = app.Pools.Claim(dana, north.ID, card.ID)
-	_, err = app.Activity.Interactions.Create(dana, activity.Interaction{Object: "customer", RecordID: card.ID, Kind: activity.Call})
-	_, err = app.Pools.Return(dana, north.ID, card.ID, noBudget.ID, "asks again in spring")
-	_, err = app.Pools.Claim(dana, north.ID, card.ID)
+	must(app.Pools.Claim(dana, north.ID, card.ID))
+	must(app.Activity.Interactions.Create(dana, activity.Interaction{Object: "customer", RecordID: card.ID, Kind: activity.Call}))
+	must(app.Pools.Return(dana, north.ID, card.ID, noBudget.ID, "asks again in spring"))
+	_, err := app.Pools.Claim(dana, north.ID, card.ID)
 	fmt.Println(card.Values["phone"], errors.Is(err, pool.ErrBanned))
 
 	clock.Advance(8 * 24 * time.Hour)

@@ -2,7 +2,6 @@ package embedcrm_test
 
 import (
 	"context"
-	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -68,13 +67,13 @@ func TestCustomersInAPool(t *testing.T) {
 		_, err = app.Pools.Claim(dana, sea.ID, li.ID)
 		require.NoError(t, err)
 		_, err = app.Pools.Claim(crm.As(t.Context(), crm.Actor{Tenant: "acme", Member: "lee"}), sea.ID, li.ID)
-		require.True(t, errors.Is(err, pool.ErrClaimed))
+		require.ErrorIs(t, err, pool.ErrClaimed)
 		identities, err = app.Customers.Identities.List(dana)
 		require.NoError(t, err)
 		require.Len(t, identities.Items, 1)
 
-		pass := func(days time.Duration) {
-			app.Clock.Advance(days * 24 * time.Hour)
+		pass := func(days int) {
+			app.Clock.Advance(time.Duration(days) * 24 * time.Hour)
 			require.NoError(t, app.RunDue(t.Context()))
 		}
 		owned := func(ctx context.Context) bool {

@@ -140,7 +140,7 @@ func TestNothingLeaksOfWhatWaits(t *testing.T) {
 			"as of":   func() (bool, error) { _, err := d.clients.AsOf(dana, ada.ID, d.Clock.Now()); return err == nil, err },
 			"find":    func() (bool, error) { _, err := d.clients.Find(dana, "shop", "4711"); return err == nil, err },
 			"update": func() (bool, error) {
-				_, err := d.clients.Update(dana, ada.ID, func(c *client) error { return nil })
+				_, err := d.clients.Update(dana, ada.ID, func(*client) error { return nil })
 				return err == nil, err
 			},
 			"timeline": func() (bool, error) {

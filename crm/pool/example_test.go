@@ -171,8 +171,8 @@ func ExamplePools_Recycle() {
 		return nil
 	}))
 	sure(o.Claim(by("dana"), all.ID, ada.ID))
-	for _, days := range []time.Duration{25, 5} {
-		o.clock.Advance(days * 24 * time.Hour)
+	for _, days := range []int{25, 5} {
+		o.clock.Advance(time.Duration(days) * 24 * time.Hour)
 		fmt.Printf("%+v\n", sure(o.Recycle(ctx))[0]) // the job does it each night
 	}
 	// Output:
