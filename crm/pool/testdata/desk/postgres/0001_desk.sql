@@ -55,3 +55,4 @@ CREATE TABLE {schema}.offer (
 CREATE INDEX offer_client ON {schema}.offer (tenant, client_id);
 CREATE INDEX offer_updated ON {schema}.offer (tenant, updated, id) WHERE deleted IS NULL;
 CREATE INDEX offer_owner ON {schema}.offer (tenant, owner_id);
+CREATE INDEX client_unowned ON {schema}.client (tenant, updated, id) WHERE deleted IS NULL AND owner_id IS NULL;

@@ -55,3 +55,4 @@ CREATE TABLE crm_offer (
 CREATE INDEX crm_offer_client ON crm_offer (tenant, client_id);
 CREATE INDEX crm_offer_updated ON crm_offer (tenant, updated, id) WHERE deleted IS NULL;
 CREATE INDEX crm_offer_owner ON crm_offer (tenant, owner_id);
+CREATE INDEX crm_client_unowned ON crm_client (tenant, updated, id) WHERE deleted IS NULL AND owner_id IS NULL;
