@@ -55,6 +55,8 @@ func (m *maker) given(t *testing.T, kind string) crm.Values {
 		if kind == "mention" {
 			v["source"], v["source_id"] = "note", m.one(t, "note")
 		}
+	case "pool":
+		v["object"] = "customer"
 	case "postal_address":
 		v["city"] = "Ulm"
 	case "relationship":
@@ -81,6 +83,11 @@ func (m *maker) made(t *testing.T, kind string) (id crm.ID) {
 		require.NoError(t, err)
 		return made.ID
 	}
+	if kind == "pool_move" {
+		made, err := m.Pools.Protect(m.ctx, m.one(t, "pool"), on, m.Now(m.ctx).AddDate(1, 0, 0), "")
+		require.NoError(t, err)
+		return made.ID
+	}
 	v := activity.File{Record: crm.Record{OwnerID: m.owner}, Object: "customer", RecordID: on, Name: "x.txt", MediaType: "text/plain"}
 	made, err := m.Activity.Files.Add(m.ctx, v, strings.NewReader("x"))
 	require.NoError(t, err)
@@ -91,7 +98,7 @@ func (m *maker) made(t *testing.T, kind string) (id crm.ID) {
 func (m *maker) one(t *testing.T, kind string) crm.ID {
 	t.Helper()
 	m.n++
-	if kind == "erasure" || kind == "file" {
+	if kind == "erasure" || kind == "file" || kind == "pool_move" {
 		return m.made(t, kind)
 	}
 	records, err := m.Records(kind)
