@@ -107,6 +107,12 @@ func (l *listing) bound() []byte {
 	}{l.sc.Tenant, l.sc.actor(), l.object.name, nil, l.order, l.deleted}
 	for _, c := range l.listOptions.where {
 		b.Where = append(b.Where, part{c.text, c.printed()})
+		if c.tenants {
+			b.Where = append(b.Where, part{"as tenant", nil})
+		}
+	}
+	if l.span != nil {
+		b.Where = append(b.Where, part{fmt.Sprint("span ", l.span.After, " ", l.span.To), nil})
 	}
 	for _, c := range l.of {
 		b.Where = append(b.Where, part{fmt.Sprint(c.field, " ", c.not, " ", c.text), c.printed()})

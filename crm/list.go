@@ -29,6 +29,7 @@ type listOptions struct {
 	export  bool // those the actor has the right to export
 	actor   bool // of a ledger: under the actor's rights
 	of      []ofCondition
+	span    *Span
 }
 
 func listOptionsOf(opts []ListOption) listOptions {
@@ -213,7 +214,7 @@ func (r *reader) where(ctx context.Context, opts listOptions) (storage.Expr, err
 		all = r.ofLiving()
 	}
 	for i, c := range opts.where {
-		x, err := r.compile(ctx, c)
+		x, err := r.compileAny(ctx, c)
 		if err != nil {
 			return nil, whereFault(err, i, len(opts.where))
 		}
@@ -225,6 +226,12 @@ func (r *reader) where(ctx context.Context, opts listOptions) (storage.Expr, err
 			return nil, err
 		}
 		all = append(all, x)
+	}
+	if opts.span != nil {
+		if r.ledger() {
+			return nil, Invalid("span", "is of records, and rows of a ledger are none")
+		}
+		all = append(all, opts.span.within()...)
 	}
 	if opts.export {
 		return r.access.exporting(all)

@@ -157,6 +157,8 @@ func (e *expressions) parse(text string) (*filter.Expr, error) {
 type condition struct {
 	text string
 	args []any
+	// tenants says that it is asked with the tenant's rights, whoever the actor is.
+	tenants bool
 }
 
 // Where keeps the records for which an expression of the CRM's language holds, as
@@ -165,7 +167,29 @@ type condition struct {
 // more than once, all of them must hold. The language is in docs/expressions.md. One
 // that cannot be understood is an [InvalidError] about "where" with the place in it.
 func Where(expression string, args ...any) ListOption {
-	return func(o *listOptions) { o.where = append(o.where, condition{expression, args}) }
+	return func(o *listOptions) { o.where = append(o.where, condition{text: expression, args: args}) }
+}
+
+// WhereAsTenant is [Where] for a condition that a module stands for, and not the actor:
+// it may name every field and sees every related record, while the list has the records
+// that the actor may read, as ever. A module uses it for conditions that were held to
+// somebody's rights when they were written, such as a segment's.
+func WhereAsTenant(expression string, args ...any) ListOption {
+	return func(o *listOptions) {
+		o.where = append(o.where, condition{text: expression, args: args, tenants: true})
+	}
+}
+
+// compileAny is compile, with the tenant's rights where the condition has them.
+func (r *reader) compileAny(ctx context.Context, c condition) (storage.Expr, error) {
+	if !c.tenants {
+		return r.compile(ctx, c)
+	}
+	t, err := r.object.trusted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return t.compile(ctx, c)
 }
 
 // compile turns a condition into storage's for one call. Fields the actor may not

@@ -27,6 +27,8 @@ type Customers struct {
 	Behaviour *Behaviour
 	// Purchases are what they bought.
 	Purchases *Purchases
+	// Segments are groups of them.
+	Segments *Segments
 	// Duplicates finds those that are one.
 	Duplicates *Duplicates
 
@@ -52,7 +54,7 @@ func New(core *crm.Core) (*Customers, error) {
 	for _, define := range []func(*crm.Core) error{
 		c.defineCustomers, c.defineIdentities, c.defineContactPoints, c.definePostalAddresses,
 		c.defineRelationships, c.definePreferences, c.defineLevels, c.defineBehaviour, c.definePurchases,
-		c.definePrivacy,
+		c.defineSegments, c.definePrivacy,
 	} {
 		if err := define(core); err != nil {
 			return nil, err
