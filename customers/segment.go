@@ -79,6 +79,7 @@ type Segments struct {
 	// Audiences are segments as they were once.
 	Audiences *Audiences
 
+	span       int // how many customers one transaction of an evaluation looks at
 	core       *crm.Core
 	people     *Customers
 	kind       *crm.Kind[Segment]
@@ -138,7 +139,7 @@ type staleMember struct {
 }
 
 func (c *Customers) defineSegments(core *crm.Core) (err error) {
-	s := &Segments{core: core, people: c}
+	s := &Segments{span: segmentSpan, core: core, people: c}
 	c.Segments = s
 	if s.kind, err = crm.Define(core, crm.Object[Segment]{
 		Name: "segment", BeforeWrite: s.check, AfterWrite: s.written,

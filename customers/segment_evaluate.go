@@ -14,7 +14,8 @@ type Evaluation struct {
 	Entered, Left int64
 }
 
-// segmentSpan is how many customers one transaction of an evaluation looks at.
+// segmentSpan is how many customers one transaction of an evaluation looks at: a fraction
+// of a second, in which SQLite lets nobody else write.
 const segmentSpan = 10_000
 
 // Evaluate writes down who is in a segment by now, by its key, and returns how many came
@@ -39,7 +40,7 @@ func (s *Segments) Evaluate(ctx context.Context, key string) (Evaluation, error)
 // evaluate looks at all customers. It calls progress between two transactions.
 func (s *Segments) evaluate(ctx context.Context, id crm.ID, progress func(Evaluation) error) (Evaluation, error) {
 	var all Evaluation
-	for span, err := range s.people.Spans(ctx, segmentSpan) {
+	for span, err := range s.people.Spans(ctx, s.span) {
 		if err != nil {
 			return all, err
 		}

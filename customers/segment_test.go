@@ -66,17 +66,21 @@ func (d *desk) run(t *testing.T) {
 }
 
 // dynamic makes a segment by a condition.
-func (d *desk) dynamic(ctx context.Context, t *testing.T, key, where string, args ...any) customers.Segment {
-	t.Helper()
+func (d *desk) dynamic(ctx context.Context, t require.TestingT, key, where string, args ...any) customers.Segment {
 	made, err := d.Segments.Create(ctx, customers.Segment{Key: key, Name: key, Kind: customers.DynamicSegment, Where: crm.Filter{Text: where, Args: args}})
 	require.NoError(t, err)
 	return made
 }
 
+func (d *desk) segment(ctx context.Context, t require.TestingT, key string) customers.Segment {
+	g, err := d.Segments.ByKey(ctx, key)
+	require.NoError(t, err)
+	return g
+}
+
 // in are the names of who is in a segment by its condition, and by what is written down.
-func (d *desk) in(ctx context.Context, t *testing.T, key string) (now, written []string) {
-	t.Helper()
-	page, err := d.Segments.Members(ctx, key, crm.OrderBy("name"))
+func (d *desk) in(ctx context.Context, t require.TestingT, key string) (now, written []string) {
+	page, err := d.Segments.Members(ctx, key, crm.OrderBy("name"), crm.Limit(crm.MaxPage))
 	require.NoError(t, err)
 	now, written = []string{}, []string{}
 	for _, c := range page.Items {
@@ -129,7 +133,7 @@ func TestADynamicSegmentFollowsItsCondition(t *testing.T) {
 		d.run(t)
 		require.Empty(t, m.since(t, d), "nothing that it asks about changed")
 
-		_, err = d.Segments.Update(ctx, must1(d.Segments.ByKey(ctx, "germans")).ID, func(s *customers.Segment) error {
+		_, err = d.Segments.Update(ctx, d.segment(ctx, t, "germans").ID, func(s *customers.Segment) error {
 			s.Where = crm.Filter{Text: "country == nil"}
 			return nil
 		})
