@@ -144,7 +144,9 @@ func TestWhatASegmentCannotBe(t *testing.T) {
 			{segment(func(s *customers.Segment) { s.Where = crm.Filter{Text: "owner_id == me()"} }), "where"},
 			{segment(func(s *customers.Segment) { s.Where = crm.Filter{Text: "any(memberships, .by_hand)"} }), "where"},
 			{segment(func(s *customers.Segment) { s.Where = crm.Filter{Text: "any(audiences, .audience.name == 'x')"} }), "where"},
-			{segment(func(s *customers.Segment) { s.Where = crm.Filter{Text: "country == '" + strings.Repeat("x", 3500) + "'"} }), "where"},
+			{segment(func(s *customers.Segment) {
+				s.Where = crm.Filter{Text: "country == '" + strings.Repeat("x", 3500) + "'"}
+			}), "where"},
 			{segment(func(s *customers.Segment) { s.Where = crm.Filter{Text: "country in ['a']", Args: many} }), "where"},
 		} {
 			_, err := d.Segments.Create(ctx, c.s)

@@ -32,11 +32,6 @@ func segmentCounts() []segmentCount {
 		},
 		{
 			"segment count by events", "count(events, .name == 'price viewed' and .at > ago('30d')) >= 2",
-			"SELECT count(*) FROM CUSTOMER c WHERE tenant = $1 AND deleted IS NULL AND " +
-				"(SELECT count(*) FROM BEHAVIOUR b WHERE b.tenant = $1 AND b.customer_id = c.id AND b.name = 'price viewed' AND b.at > $2) >= 2",
-		},
-		{
-			"segment count by events (grouped)", "count(events, .name == 'price viewed' and .at > ago('30d')) >= 2",
 			"SELECT count(*) FROM CUSTOMER c WHERE tenant = $1 AND deleted IS NULL AND id IN " +
 				"(SELECT customer_id FROM BEHAVIOUR b WHERE b.tenant = $1 AND b.name = 'price viewed' AND b.at > $2 GROUP BY customer_id HAVING count(*) >= 2)",
 		},
@@ -172,7 +167,7 @@ func (c config) evaluations(ctx context.Context, w *watch, say func(format strin
 			return w.evaluateByHand(ctx, made.ID, batches, country())
 		})
 	}
-	return c.measure(w.engine, "segment evaluate", 1, ours, base, say)
+	return c.measure(w.engine, "bulk segment evaluate", 1, ours, base, say)
 }
 
 func (w *watch) evaluateByHand(ctx context.Context, segment crm.ID, number int, country string) error {
