@@ -59,7 +59,7 @@ func ExampleWhereAsTenant() {
 	fmt.Println(err)
 	fmt.Println(h.Boats.Count(ctx, crm.WhereAsTenant("berth == 'A1'")))
 	// Output:
-	// crm: count boat: forbidden: you may not read berth
+	// crm: count boat: forbidden: berth: you may not read it
 	// 1 <nil>
 }
 
