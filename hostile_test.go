@@ -96,6 +96,11 @@ func (m *maker) one(t *testing.T, kind string) crm.ID {
 	}
 	records, err := m.Records(kind)
 	require.NoError(t, err)
+	if kind == "segment_roll" { // each segment has one
+		page, err := records.List(m.ctx, crm.Where("segment_id == $1", m.one(t, "segment")))
+		require.NoError(t, err)
+		return page.Items[0].ID()
+	}
 	v := m.given(t, kind)
 	fields, err := records.Fields(m.ctx)
 	require.NoError(t, err)
