@@ -93,6 +93,14 @@ func byVerbs() map[string]func(t *testing.T, m *maker, on crm.ID) (crm.ID, error
 			made, err := m.Activity.Files.Add(m.ctx, v, strings.NewReader("x"))
 			return made.ID, err
 		},
+		"segment_roll": func(t *testing.T, m *maker, _ crm.ID) (crm.ID, error) { // each segment has one
+			t.Helper()
+			rolls, err := m.Records("segment_roll")
+			require.NoError(t, err)
+			page, err := rolls.List(m.ctx, crm.Where("segment_id == $1", m.one(t, "segment")))
+			require.NoError(t, err)
+			return page.Items[0].ID(), nil
+		},
 		"consent": func(t *testing.T, m *maker, on crm.ID) (crm.ID, error) {
 			t.Helper()
 			topic, err := m.Customers.Consents.Topics.Get(m.ctx, m.one(t, "consent_topic"))

@@ -112,6 +112,9 @@ func (l *listing) bound() []byte {
 		}
 		b.Where = append(b.Where, part{text, c.printed()})
 	}
+	if l.span != nil {
+		b.Where = append(b.Where, part{fmt.Sprint("span ", l.span.After, " ", l.span.To), nil})
+	}
 	for _, c := range l.of {
 		b.Where = append(b.Where, part{fmt.Sprint(c.field, " ", c.not, " ", c.text), c.printed()})
 	}

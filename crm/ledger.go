@@ -146,7 +146,8 @@ func (l *Ledger[T]) Remove(ctx context.Context, opts ...ListOption) error {
 //	n, err := members.Expand(ctx, "customer", crm.Filter{Text: "country == 'DE'"}, Member{SegmentID: dach, Since: now}, map[string]string{"customer_id": "id"})
 //
 // Like all of a Ledger it looks at no rights: the condition sees every record and field.
-func (l *Ledger[T]) Expand(ctx context.Context, kind string, where Filter, row T, from map[string]string) (int64, error) {
-	n, err := l.o.expand(ctx, kind, where, l.rows([]T{row})[0], from)
+// [Where], [WhereOf], [UnlessOf] and [InSpan] say more of which records they are.
+func (l *Ledger[T]) Expand(ctx context.Context, kind string, where Filter, row T, from map[string]string, opts ...ListOption) (int64, error) {
+	n, err := l.o.expand(ctx, kind, where, l.rows([]T{row})[0], from, listOptionsOf(opts))
 	return n, failed("expand", l.o.name, ID{}, err)
 }

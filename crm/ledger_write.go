@@ -223,7 +223,10 @@ func (o *object) clear(ctx context.Context, opts listOptions) error {
 }
 
 // expand adds rows made of records.
-func (o *object) expand(ctx context.Context, kind string, where Filter, row *rec, from map[string]string) (added int64, err error) {
+func (o *object) expand(ctx context.Context, kind string, where Filter, row *rec, from map[string]string, opts listOptions) (added int64, err error) {
+	if len(opts.order) > 0 || opts.limit != 0 || opts.after != "" || opts.deleted {
+		return 0, Invalid("options", "rows are made of living records by conditions, neither sorted nor cut")
+	}
 	e := &entering{object: o, recs: []*rec{row}}
 	r, err := o.trusted(ctx)
 	if err != nil {
@@ -248,9 +251,8 @@ func (o *object) expand(ctx context.Context, kind string, where Filter, row *rec
 	if err != nil {
 		return 0, err
 	}
-	opts := listOptions{}
 	if !where.IsZero() {
-		opts.where = []condition{{text: where.Text, args: where.Args}}
+		opts.where = append([]condition{{text: where.Text, args: where.Args}}, opts.where...)
 	}
 	if x.Where, err = of.where(ctx, opts); err != nil {
 		return 0, err

@@ -3,6 +3,7 @@ package crm
 import (
 	"context"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/embedcrm/embedcrm/crm/internal/filter"
@@ -29,6 +30,7 @@ type listOptions struct {
 	export  bool // those the actor has the right to export
 	actor   bool // of a ledger: under the actor's rights
 	of      []ofCondition
+	span    *Span
 }
 
 func listOptionsOf(opts []ListOption) listOptions {
@@ -213,14 +215,7 @@ func (r *reader) where(ctx context.Context, opts listOptions) (storage.Expr, err
 		all = r.ofLiving()
 	}
 	for i, c := range opts.where {
-		by := r
-		if c.system {
-			var err error
-			if by, err = r.trusted(ctx); err != nil {
-				return nil, err
-			}
-		}
-		x, err := by.compile(ctx, c)
+		x, err := r.compileAny(ctx, c)
 		if err != nil {
 			return nil, whereFault(err, i, len(opts.where))
 		}
@@ -232,6 +227,12 @@ func (r *reader) where(ctx context.Context, opts listOptions) (storage.Expr, err
 			return nil, err
 		}
 		all = append(all, x)
+	}
+	if opts.span != nil {
+		if r.ledger() {
+			return nil, Invalid("span", "is of records, and rows of a ledger are none")
+		}
+		all = append(all, opts.span.within()...)
 	}
 	if opts.export {
 		return r.access.exporting(all)
@@ -418,7 +419,59 @@ func (o *object) count(ctx context.Context, opts listOptions) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if !o.narrowed(where) {
+		where = grouped(where)
+	}
 	return count(ctx, o.core.session(ctx), r.sc.Tenant, o.table, where)
+}
+
+// narrowed reports whether a condition is one of few records, or of a part that an index
+// may find: where counts of what is related are better asked record by record.
+func (o *object) narrowed(x storage.Expr) bool {
+	indexed := func(f storage.Field) bool {
+		if f.Ref != nil || f.Member != "" {
+			return false
+		}
+		c := o.columns[o.table.Index(f.Name)].field
+		return c.typ == TypeID || c.unique || c.sort || c.fold || c.name == "updated"
+	}
+	switch x := x.(type) {
+	case storage.And:
+		return slices.ContainsFunc(x, o.narrowed)
+	case storage.Is:
+		return indexed(x.Field)
+	case storage.In:
+		return indexed(x.Field)
+	case storage.Prefix:
+		return indexed(x.Field)
+	case storage.Exists:
+		return x.First
+	}
+	return false
+}
+
+// grouped is a condition whose counts of related rows are asked of all at once.
+func grouped(x storage.Expr) storage.Expr {
+	switch x := x.(type) {
+	case storage.And:
+		return storage.And(groupedAll(x))
+	case storage.Or:
+		return storage.Or(groupedAll(x))
+	case storage.Not:
+		return storage.Not{Expr: grouped(x.Expr)}
+	case storage.Count:
+		x.Grouped = true
+		return x
+	}
+	return x
+}
+
+func groupedAll(list []storage.Expr) []storage.Expr {
+	out := make([]storage.Expr, len(list))
+	for i, x := range list {
+		out[i] = grouped(x)
+	}
+	return out
 }
 
 // everything reports whether the actor may read every record of the object.

@@ -47,6 +47,19 @@ func Outside() SubscribeOption { return func(s *subscription) { s.outside = true
 // parked; 12 if it is not given.
 func Attempts(n int) SubscribeOption { return func(s *subscription) { s.attempts = int64(n) } }
 
+// OnlyIf asks fn, in the tenant's scope, before events are looked at: when it says no,
+// nothing in the log so far concerns the subscription, and all of it is passed over. It
+// is for what few tenants use. An event that comes into the log after fn was asked is
+// asked about anew.
+func OnlyIf(fn func(ctx context.Context) (bool, error)) SubscribeOption {
+	return func(s *subscription) {
+		s.unneeded = func(ctx context.Context, _ string) (bool, error) {
+			needed, err := fn(ctx)
+			return !needed, err
+		}
+	}
+}
+
 // On calls fn for events: "deal.won", "deal.*" for all of deals, "*" for all. The name
 // is the subscription's, of 1 to 64 bytes, and durable: a handler of the same name
 // goes on where the last one ended, also in another process. It is called before the

@@ -190,10 +190,25 @@ func Where(expression string, args ...any) ListOption {
 	return func(o *listOptions) { o.where = append(o.where, condition{text: expression, args: args}) }
 }
 
-// WhereSystem is [Where] with the tenant's own rights: it may name fields that the actor
-// may not read. It is for conditions of a module's own, never for what a user wrote.
+// WhereSystem is [Where] with the tenant's own rights, for a condition that a module
+// stands for and not the actor: it may name every field and sees every related record,
+// while the list has the records that the actor may read, as ever. It is for conditions
+// of a module's own, or such as were held to somebody's rights when they were written, as
+// a segment's; never for what a user wrote just now.
 func WhereSystem(expression string, args ...any) ListOption {
 	return func(o *listOptions) { o.where = append(o.where, condition{text: expression, args: args, system: true}) }
+}
+
+// compileAny is compile, with the tenant's rights where the condition has them.
+func (r *reader) compileAny(ctx context.Context, c condition) (storage.Expr, error) {
+	if !c.system {
+		return r.compile(ctx, c)
+	}
+	t, err := r.object.trusted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return t.compile(ctx, c)
 }
 
 // compile turns a condition into storage's for one call. Fields the actor may not

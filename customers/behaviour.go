@@ -242,7 +242,8 @@ func (t *tracking) keep(ctx context.Context, rows []*Action) error {
 		actions, at, ids = append(actions, row), append(at, i), append(ids, row.CustomerID)
 	}
 	slices.SortFunc(ids, crm.ID.Compare)
-	for part := range slices.Chunk(slices.Compact(ids), crm.MaxPage) {
+	ids = slices.Compact(ids)
+	for part := range slices.Chunk(ids, crm.MaxPage) {
 		if err := t.customers.May(ctx, crm.VerbUpdate, part...); err != nil {
 			return err
 		}
@@ -253,6 +254,9 @@ func (t *tracking) keep(ctx context.Context, rows []*Action) error {
 		}
 	}
 	if err := add(ctx, t.actions, actions, at, t.outcome); err != nil {
+		return err
+	}
+	if err := t.customers.Segments.touch(ctx, "behaviour", ids); err != nil {
 		return err
 	}
 	return add(ctx, t.Behaviour.anonymous, others, otherAt, t.outcome)
@@ -323,6 +327,9 @@ func (b *Behaviour) Stitch(ctx context.Context, visitorID string, customer crm.I
 				return &crm.ConflictError{Field: "visitor", Reason: "the visitor is another customer already: merge the two if they are one"}
 			}
 		}
+		if err := b.customers.Segments.touch(ctx, "visitor", []crm.ID{customer}); err != nil {
+			return err
+		}
 		moved, err = b.claim(ctx, strings.TrimSpace(visitorID), customer)
 		return err
 	})
@@ -334,7 +341,13 @@ func (b *Behaviour) claim(ctx context.Context, of string, customer crm.ID) (move
 	where := crm.Where("visitor == $1", of)
 	for {
 		page, err := b.anonymous.List(ctx, where, crm.Limit(crm.MaxPage))
-		if err != nil || len(page.Items) == 0 {
+		if err != nil {
+			return moved, err
+		}
+		if len(page.Items) == 0 {
+			if moved > 0 {
+				err = b.customers.Segments.touch(ctx, "behaviour", []crm.ID{customer})
+			}
 			return moved, err
 		}
 		rows, ids := make([]Action, len(page.Items)), make([]crm.ID, len(page.Items))

@@ -113,9 +113,22 @@ func (b *Behaviour) trim(ctx context.Context, before time.Time) (removed int64, 
 			ids[i] = a.ID
 		}
 		removed = int64(len(ids))
+		if err := b.customers.Segments.touch(ctx, "behaviour", whose(page.Items)); err != nil {
+			return err
+		}
 		return b.actions.Remove(ctx, crm.Where("at < $1 and id in $2", until, ids))
 	})
 	return removed, err
+}
+
+// whose are the customers of events, each once.
+func whose(actions []Action) []crm.ID {
+	ids := make([]crm.ID, len(actions))
+	for i, a := range actions {
+		ids[i] = a.CustomerID
+	}
+	slices.SortFunc(ids, crm.ID.Compare)
+	return slices.Compact(ids)
 }
 
 // count adds events to the numbers of their days.

@@ -31,6 +31,8 @@ type Customers struct {
 	// whatever they agreed to; see MayContact.
 	Consents     *Consents
 	Suppressions *Suppressions
+	// Segments are groups of them.
+	Segments *Segments
 	// Duplicates finds those that are one.
 	Duplicates *Duplicates
 
@@ -56,7 +58,7 @@ func New(core *crm.Core) (*Customers, error) {
 	for _, define := range []func(*crm.Core) error{
 		c.defineCustomers, c.defineIdentities, c.defineContactPoints, c.definePostalAddresses,
 		c.defineRelationships, c.definePreferences, c.defineLevels, c.defineBehaviour, c.definePurchases,
-		c.defineConsents, c.defineSuppressions,
+		c.defineConsents, c.defineSuppressions, c.defineSegments,
 		c.definePrivacy,
 	} {
 		if err := define(core); err != nil {

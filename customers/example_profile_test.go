@@ -22,7 +22,7 @@ type office struct {
 }
 
 // openOffice returns an office in Germany, and a context of dana's, who works there.
-func openOffice() (*office, context.Context) {
+func openOffice(before ...func(*office) error) (*office, context.Context) {
 	app := &office{clock: &crmtest.Clock{}}
 	store := must(sqlite.Open("sqlite", ":memory:"))
 	app.Core = must(crm.New(store, crm.Config{Clock: app.clock, Phones: phone.Normal}))
@@ -30,6 +30,11 @@ func openOffice() (*office, context.Context) {
 	app.Customers.SetPolicy(func(_ string) customers.Policy {
 		return customers.Policy{Region: "DE"}
 	})
+	for _, fn := range before {
+		if err := fn(app); err != nil {
+			log.Fatal(err)
+		}
+	}
 	ctx := context.Background()
 	if err := app.Migrate(ctx); err != nil {
 		log.Fatal(err)

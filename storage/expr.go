@@ -72,12 +72,15 @@ type (
 		Where Expr
 		First bool
 	}
-	// Count compares with N how many related rows satisfy Where.
+	// Count compares with N how many related rows satisfy Where. Grouped is a hint, and
+	// changes nothing else: it is asked of most rows of the table, so that it is well to
+	// count the related rows of all of them at once.
 	Count struct {
-		Rel   Rel
-		Where Expr
-		Op    Op
-		N     int64
+		Rel     Rel
+		Where   Expr
+		Op      Op
+		N       int64
+		Grouped bool
 	}
 	// Words holds when the table's Words column has, for each list of All, at least
 	// one of its words. The column's text is words of the characters a to z and 0 to 9

@@ -44,7 +44,10 @@ func (c config) customersLayer(ctx context.Context, engine string, say func(form
 	if err := c.measure(engine, "track events", tracked, w.trial(ctx, w.track), w.trial(ctx, w.bare), say); err != nil {
 		return err
 	}
-	return c.measure(engine, "record purchase", 1, w.purchases(ctx, w.record), w.purchases(ctx, w.recordByHand), say)
+	if err := c.measure(engine, "record purchase", 1, w.purchases(ctx, w.record), w.purchases(ctx, w.recordByHand), say); err != nil {
+		return err
+	}
+	return c.segmentsLayer(ctx, w, say)
 }
 
 func newWatch(ctx context.Context, engine string) (*watch, error) {

@@ -29,7 +29,7 @@ func TestRuns(t *testing.T) {
 			}
 			require.NoError(t, err)
 			const layers, purchases = 3, 1
-			require.Equal(t, 2*layers+len(operations)-1+len(crmOperations(&crmWorld{}))-1+purchases, strings.Count(out.String(), "\n"), out.String())
+			require.Equal(t, 2*layers+len(operations)-1+len(crmOperations(&crmWorld{}))-1+purchases+len(segmentCounts()), strings.Count(out.String(), "\n"), out.String())
 		})
 	}
 }

@@ -300,6 +300,11 @@ func testRelated(t *testing.T, e *env) {
 		{e.note, storage.Count{Rel: marks, Where: cmp("n", storage.Gt, 1), Op: storage.Eq, N: 1}, []int{1, 2}},
 		{e.note, storage.Count{Rel: siblings, Op: storage.Eq, N: 2}, []int{1, 2}},
 		{e.note, storage.Count{Rel: siblings, Op: storage.Eq, N: 0}, []int{3}}, // an absent key leads nowhere
+		{e.note, storage.Count{Rel: siblings, Op: storage.Eq, N: 0, Grouped: true}, []int{3}},
+		{e.note, storage.Count{Rel: marks, Op: storage.Eq, N: 0, Grouped: true}, []int{3}},
+		{e.note, storage.Count{Rel: marks, Op: storage.Ge, N: 0, Grouped: true}, []int{1, 2, 3}},
+		{e.note, not(storage.Count{Rel: marks, Op: storage.Ge, N: 1, Grouped: true}), []int{3}},
+		{e.note, storage.Count{Rel: marks, Where: cmp("n", storage.Gt, 1), Op: storage.Eq, N: 1, Grouped: true}, []int{1, 2}},
 		{e.author, storage.Exists{Rel: notes, Where: storage.Exists{Rel: marks, Where: cmp("n", storage.Eq, 9)}}, []int{1}},
 		{e.author, storage.Count{Rel: notes, Where: storage.Count{Rel: marks, Op: storage.Ge, N: 1}, Op: storage.Eq, N: 2}, []int{1}},
 		{e.author, not(storage.Exists{Rel: notes, Where: not(storage.Exists{Rel: marks})}), []int{1, 2}},

@@ -357,7 +357,7 @@ func (g generator) expr(t *storage.Table, depth int) storage.Expr {
 	}
 	rel := g.rel(t)
 	op := pick(g, []storage.Op{storage.Eq, storage.Lt, storage.Le, storage.Gt, storage.Ge})
-	return storage.Count{Rel: rel, Where: g.related(rel, depth), Op: op, N: int64(g.upTo(4) - 1)}
+	return storage.Count{Rel: rel, Where: g.related(rel, depth), Op: op, N: int64(g.upTo(4) - 1), Grouped: g.upTo(2) == 1}
 }
 
 // likely draws a value for a field over t, mostly one that a row has.

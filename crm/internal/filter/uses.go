@@ -118,3 +118,51 @@ func (t *target) uses(p path, o Object, named func(Use) error) error {
 	}
 	return named(Use{t.object.Name(), UsesField, names[0]})
 }
+
+// Calls returns the names of the functions of values that an expression calls, such as
+// now and ago, each once, in the order of the text.
+func (e *Expr) Calls() []string {
+	c := &calls{}
+	c.condition(e.root)
+	return c.names
+}
+
+// calls collects the functions of an expression.
+type calls struct{ names []string }
+
+func (c *calls) condition(x condition) {
+	switch x := x.(type) {
+	case logic:
+		for _, part := range x.list {
+			c.condition(part)
+		}
+	case negation:
+		c.condition(x.of)
+	case comparison:
+		c.operands(x.left, x.right)
+	case membership:
+		c.operands(x.left, x.right)
+	case search:
+		c.operands(x.left, x.right)
+	case related:
+		c.operands(x)
+	}
+}
+
+func (c *calls) operands(all ...operand) {
+	for _, x := range all {
+		switch x := x.(type) {
+		case call:
+			if !slices.Contains(c.names, x.name) {
+				c.names = append(c.names, x.name)
+			}
+			c.operands(x.args...)
+		case list:
+			c.operands(x.items...)
+		case related:
+			if x.where != nil {
+				c.condition(x.where)
+			}
+		}
+	}
+}

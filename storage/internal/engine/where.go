@@ -23,6 +23,9 @@ func (b *builder) where(t *storage.Table, alias string, e storage.Expr, not bool
 		}
 		return b.exists(alias, e.Rel.Table, e.Rel.Column, e.Rel.Key, not, inner)
 	case storage.Count:
+		if e.Grouped && !t.Columns[t.Index(e.Rel.Key)].Null {
+			return b.countGrouped(alias, e, not)
+		}
 		r := b.next()
 		b.s("(SELECT count(*) FROM ").from(e.Rel.Table, r).s(" WHERE ").ofTenant(r).s(" AND ").
 			column(r, e.Rel.Column).s(" = ").column(alias, e.Rel.Key)
@@ -158,6 +161,46 @@ func (b *builder) exists(alias string, to *storage.Table, column, key string, no
 	b.rowwise = outside
 	b.s(")")
 	return nil
+}
+
+// countGrouped appends how many related rows there are as a list of keys: those that have
+// such a number, or, where none satisfies it too, not those that have another.
+func (b *builder) countGrouped(alias string, e storage.Count, not bool) error {
+	r := b.next()
+	b.column(alias, e.Rel.Key)
+	none := zeroIs(e.Op, e.N) != not
+	if none {
+		b.s(" NOT")
+	}
+	b.s(" IN (SELECT ").column(r, e.Rel.Column).s(" FROM ").from(e.Rel.Table, r).s(" WHERE ").ofTenant(r)
+	if e.Rel.Table.Columns[e.Rel.Table.Index(e.Rel.Column)].Null {
+		b.s(" AND ").column(r, e.Rel.Column).s(" IS NOT NULL")
+	}
+	if e.Where != nil {
+		b.s(" AND ")
+		if err := b.where(e.Rel.Table, r, e.Where, false); err != nil {
+			return err
+		}
+	}
+	b.s(" GROUP BY ").column(r, e.Rel.Column).s(" HAVING count(*)", sign(e.Op, not != none)).bind(storage.Int, e.N).s(")")
+	return nil
+}
+
+// zeroIs reports whether 0 stands in a relation to n.
+func zeroIs(op storage.Op, n int64) bool {
+	switch op {
+	case storage.Eq:
+		return n == 0
+	case storage.Lt:
+		return 0 < n
+	case storage.Le:
+		return 0 <= n
+	case storage.Gt:
+		return 0 > n
+	case storage.Ge:
+		return 0 >= n
+	}
+	return false
 }
 
 const maxJoins = 4

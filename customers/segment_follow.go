@@ -1,0 +1,306 @@
+package customers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/embedcrm/embedcrm/crm"
+)
+
+// How what is written down follows what changes: a subscription to all events finds, by
+// the uses of conditions, which segments an event concerns and which customers, and notes
+// them as stale; a job of each segment looks at those again. What time alone changes is
+// found by looking at all customers every hour. So is, once a day, what no event told.
+
+// The kinds of the jobs, and the name of the schedule.
+const (
+	segmentJob      = "customers.segment"       // looks at all customers
+	segmentStaleJob = "customers.segment_stale" // looks at those who changed
+	segmentsSweep   = "customers.segments"      // every hour, finds which segments need it
+)
+
+// segmentDaily is how old what is written down may be at most.
+const segmentDaily = 24 * time.Hour
+
+func (s *Segments) defineFollowing(core *crm.Core) error {
+	if err := core.On("*", "customers.segments", s.follow, crm.OnlyIf(s.inUse)); err != nil {
+		return err
+	}
+	for kind, fn := range map[string]func(context.Context, crm.Job, crm.ID) error{
+		segmentJob: s.evaluateJob, segmentStaleJob: s.staleJob,
+	} {
+		if err := crm.HandleJob(core.Jobs, kind, fn, crm.Idempotent()); err != nil {
+			return err
+		}
+	}
+	return core.Jobs.Handle(segmentsSweep, func(ctx context.Context, _ crm.Job) error { return s.sweep(ctx) }, crm.Idempotent())
+}
+
+// inUse reports whether the tenant has dynamic segments.
+func (s *Segments) inUse(ctx context.Context) (bool, error) {
+	page, err := s.uses.List(ctx, crm.Limit(1))
+	return len(page.Items) > 0, err
+}
+
+// wake has a job of each segment done soon. One that is being done may have looked
+// already, so that another is enqueued behind it.
+func (s *Segments) wake(ctx context.Context, kind string, segments ...crm.ID) error {
+	jobs := make([]crm.Job, len(segments))
+	for i, id := range segments {
+		jobs[i] = crm.Job{Kind: kind, Key: id.String(), Payload: id}
+	}
+	known, err := s.core.Jobs.EnqueueAll(ctx, jobs)
+	if err != nil {
+		return err
+	}
+	now := s.core.Now(ctx)
+	var again []crm.Job
+	for i, j := range known {
+		if j.Existing && j.Due.After(now) {
+			jobs[i].Key += " again"
+			again = append(again, jobs[i])
+		}
+	}
+	_, err = s.core.Jobs.EnqueueAll(ctx, again)
+	return err
+}
+
+// evaluateJob looks at all customers for one segment.
+func (s *Segments) evaluateJob(ctx context.Context, _ crm.Job, id crm.ID) error {
+	_, err := s.evaluate(ctx, id, func(e Evaluation) error { return crm.Progress(ctx, e.Entered+e.Left, 0) })
+	return err
+}
+
+// staleJob looks again at the customers of a segment who were noted. What is noted is
+// forgotten before he is looked at, so that what changes meanwhile is noted anew.
+func (s *Segments) staleJob(ctx context.Context, _ crm.Job, id crm.ID) error {
+	for done := int64(0); ; {
+		n := 0
+		err := s.core.Tx(ctx, func(ctx context.Context) error {
+			page, err := s.stale.List(ctx, crm.Where("segment_id == $1", id), crm.Limit(crm.MaxPage))
+			if n = len(page.Items); err != nil || n == 0 {
+				return err
+			}
+			notes, ids := make([]crm.ID, n), make([]crm.ID, n)
+			for i, row := range page.Items {
+				notes[i], ids[i] = row.ID, row.CustomerID
+			}
+			slices.SortFunc(ids, crm.ID.Compare)
+			if err := s.stale.Remove(ctx, crm.Where("segment_id == $1 and id in $2", id, notes)); err != nil {
+				return err
+			}
+			_, err = s.correct(ctx, id, crm.Where("id in $1", slices.Compact(ids)))
+			return err
+		})
+		if err != nil || n < crm.MaxPage {
+			return err
+		}
+		done += int64(n)
+		if err := crm.Progress(ctx, done, 0); err != nil {
+			return err
+		}
+	}
+}
+
+// follow notes which customers an event makes stale, and in which segments.
+func (s *Segments) follow(ctx context.Context, e crm.Event) error {
+	fields, whole := []string{}, e.Version == 1 || len(e.Changes) == 0
+	anyCustom := false
+	for _, c := range e.Changes {
+		fields = append(fields, c.Field)
+		whole = whole || c.Field == "deleted"
+		anyCustom = anyCustom || strings.HasPrefix(c.Field, "custom.") // by its key, which is not its name
+	}
+	_, verb, _ := strings.Cut(e.Name, ".")
+	if whole || slices.Contains([]string{"merged", "unmerged", "absorbed", "restored", "relinked", "erased"}, verb) {
+		fields = append(fields, everyField)
+	}
+	text := "object == $1 and field in $2"
+	if anyCustom {
+		text = "object == $1 and (field in $2 or field startsWith 'custom.')"
+	}
+	page, err := s.uses.List(ctx, crm.Where(text, e.Object, fields), crm.Limit(crm.MaxPage))
+	if err != nil || len(page.Items) == 0 {
+		return err
+	}
+	byWay := map[string][]crm.ID{}
+	var segments []crm.ID
+	for _, u := range page.Items {
+		if !slices.Contains(byWay[u.Way], u.SegmentID) {
+			byWay[u.Way] = append(byWay[u.Way], u.SegmentID)
+		}
+		if !slices.Contains(segments, u.SegmentID) {
+			segments = append(segments, u.SegmentID)
+		}
+	}
+	for way, of := range byWay {
+		if err := s.noteWay(ctx, &e, way, of); err != nil {
+			return err
+		}
+	}
+	return s.wake(ctx, segmentStaleJob, segments...)
+}
+
+// noteWay notes the customers that a way leads to from the record of an event.
+func (s *Segments) noteWay(ctx context.Context, e *crm.Event, way string, segments []crm.ID) error {
+	if strings.Contains(way, "$1") {
+		for _, id := range segments {
+			_, err := s.stale.Expand(ctx, "customer", crm.Filter{Text: way, Args: []any{e.Record}}, staleMember{SegmentID: id}, map[string]string{"customer_id": "id", "id": "id"})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	ids := []crm.ID{e.Record}
+	if way != "id" {
+		var err error
+		if ids, err = s.referred(ctx, e, way); err != nil {
+			return err
+		}
+	}
+	return s.note(ctx, segments, ids)
+}
+
+// note appends customers to the stale ones of segments.
+func (s *Segments) note(ctx context.Context, segments, customers []crm.ID) error {
+	rows := make([]staleMember, 0, len(segments)*len(customers))
+	for _, segment := range segments {
+		for _, id := range customers {
+			rows = append(rows, staleMember{SegmentID: segment, CustomerID: id})
+		}
+	}
+	return s.stale.Append(ctx, rows...)
+}
+
+// referred are the customers to whom a record refers and referred.
+func (s *Segments) referred(ctx context.Context, e *crm.Event, field string) ([]crm.ID, error) {
+	if ids := referredBy(e, field); len(ids) > 0 {
+		return ids, nil
+	}
+	records, err := s.core.Records(e.Object)
+	if err != nil {
+		return nil, err
+	}
+	v, err := records.Get(ctx, e.Record, crm.WithDeleted())
+	if err == nil {
+		if id, ok := v[field].(crm.ID); ok {
+			return []crm.ID{id}, nil
+		}
+		return nil, nil
+	}
+	if !errors.Is(err, crm.ErrNotFound) {
+		return nil, err
+	}
+	past, err := records.History(ctx, e.Record, crm.Limit(crm.MaxPage)) // it was purged, and its history is there
+	if errors.Is(err, crm.ErrNotFound) {
+		return nil, nil
+	}
+	for i := range past.Items {
+		if ids := referredBy(&past.Items[i], field); len(ids) > 0 {
+			return ids, err
+		}
+	}
+	return nil, err
+}
+
+// referredBy are the records to which an event says that a field led and leads.
+func referredBy(e *crm.Event, field string) (ids []crm.ID) {
+	for _, c := range e.Changes {
+		if c.Field != field {
+			continue
+		}
+		for _, raw := range []json.RawMessage{c.Before, c.After} {
+			var id crm.ID
+			if json.Unmarshal(raw, &id) == nil && !id.IsZero() {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
+// Touch says that rows of a ledger changed which belong to customers, for modules that
+// keep one: segments whose conditions ask about it look at those customers again, soon
+// after the transaction of the context. Records need no telling.
+func (s *Segments) Touch(ctx context.Context, ledger string, customers ...crm.ID) error {
+	return failed("touch", "segment", crm.ID{}, s.touch(ctx, ledger, customers))
+}
+
+func (s *Segments) touch(ctx context.Context, ledger string, customers []crm.ID) error {
+	if len(customers) == 0 {
+		return nil
+	}
+	page, err := s.uses.List(ctx, crm.Where("object == $1 and field == $2", ledger, everyField), crm.Limit(crm.MaxPage))
+	if err != nil || len(page.Items) == 0 {
+		return err
+	}
+	var segments []crm.ID
+	for _, u := range page.Items {
+		if !slices.Contains(segments, u.SegmentID) {
+			segments = append(segments, u.SegmentID)
+		}
+	}
+	if err := s.note(ctx, segments, customers); err != nil {
+		return err
+	}
+	jobs := make([]crm.Job, len(segments)) // without keys, for which one host's transaction would wait for another's
+	for i, id := range segments {
+		jobs[i] = crm.Job{Kind: segmentStaleJob, Payload: id}
+	}
+	_, err = s.core.Jobs.EnqueueAll(ctx, jobs)
+	return err
+}
+
+// scheduleSweep makes the job come that finds which segments are to be looked at.
+// Another rhythm is that of a Schedule of this name and kind.
+func (s *Segments) scheduleSweep(ctx context.Context) error {
+	known, err := s.core.Jobs.Schedules(ctx)
+	if err != nil || slices.ContainsFunc(known, func(k crm.Schedule) bool { return k.Name == segmentsSweep }) {
+		return err
+	}
+	return s.core.Jobs.Schedule(ctx, crm.Schedule{Name: segmentsSweep, Kind: segmentsSweep, Cron: "@hourly"})
+}
+
+// sweep has segments evaluated whose members time changes, and all of them once a day;
+// and wakes what may have been missed.
+func (s *Segments) sweep(ctx context.Context) error {
+	now := s.core.Now(ctx)
+	for g, err := range s.All(ctx, crm.Where("kind == 'dynamic'")) {
+		if err != nil {
+			return err
+		}
+		roll, err := s.roll(ctx, g.ID)
+		if err != nil {
+			return err
+		}
+		due := now.Sub(roll.Evaluated) >= segmentDaily
+		if !due {
+			uses, err := s.core.FilterUses(ctx, "customer", g.Where)
+			if errors.Is(err, crm.ErrInvalid) { // its own job says so
+				uses.Clock, err = true, nil
+			}
+			if err != nil {
+				return err
+			}
+			due = uses.Clock
+		}
+		if due {
+			if err := s.wake(ctx, segmentJob, g.ID); err != nil {
+				return err
+			}
+		}
+		noted, err := s.stale.List(ctx, crm.Where("segment_id == $1", g.ID), crm.Limit(1))
+		if err == nil && len(noted.Items) > 0 {
+			err = s.wake(ctx, segmentStaleJob, g.ID)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
