@@ -76,8 +76,8 @@ const batch = 200
 // of changing it, with all rules, rights and its history, in which the cause is
 // "correction", the id of the run and the reason. It commits as it goes, 200 records
 // at a time; ended in between, also by the end of the process, it is gone on with by
-// [Quality.Resume]. Many records take long: call it in a job, whose lease it keeps. A
-// call in a transaction is refused, since it makes its own.
+// [Quality.Resume]. Many records take long: call it in a job that is [crm.Idempotent],
+// whose lease it keeps. Within a transaction it is a part of that.
 func (q *Quality) Apply(ctx context.Context, c Correction) (Applied, error) {
 	x, err := q.prepare(ctx, c)
 	if err == nil {
