@@ -199,11 +199,7 @@ func (h *Health) changes(ctx context.Context, card *Scorecard, ids []crm.ID) (*h
 // judge asks all conditions of a scorecard of customers, in one statement.
 func (h *Health) judge(ctx context.Context, card *Scorecard, ids []crm.ID) (map[crm.ID]judged, error) {
 	conditions := card.conditions()
-	f := crm.Figures{GroupBy: []crm.GroupBy{{Field: "id"}}, Measures: []crm.Measure{{Fn: crm.FnCount}}}
-	for _, c := range conditions {
-		f.Measures = append(f.Measures, crm.Measure{Name: c.label, Fn: crm.FnCount, Where: crm.Filter{Text: c.text}})
-	}
-	t, err := h.people.Aggregate(ctx, f, crm.Where("id in $1", ids))
+	t, err := h.asked(ctx, conditions, crm.Where("id in $1", ids))
 	if err != nil {
 		return nil, err
 	}
@@ -220,13 +216,20 @@ func (h *Health) judge(ctx context.Context, card *Scorecard, ids []crm.ID) (map[
 	return all, nil
 }
 
-// had are the scores customers have by a scorecard.
-func (h *Health) had(ctx context.Context, card *Scorecard, ids []crm.ID) (map[crm.ID]HealthScore, error) {
-	keys := make([]string, len(ids))
-	for i, id := range ids {
-		keys[i] = healthKey(id, card.ID)
+// asked are the answers to conditions, by the customers' ids, behind a count of one.
+func (h *Health) asked(ctx context.Context, conditions []healthCondition, of crm.ListOption) (crm.FigureTable, error) {
+	f := crm.Figures{GroupBy: []crm.GroupBy{{Field: "id"}}, Measures: []crm.Measure{{Fn: crm.FnCount}}}
+	for _, c := range conditions {
+		f.Measures = append(f.Measures, crm.Measure{Name: c.label, Fn: crm.FnCount, Where: crm.Filter{Text: c.text}})
 	}
-	page, err := h.List(ctx, crm.Where("key in $1", keys), crm.OrderBy("created"), crm.Limit(crm.MaxPage)) // by the index of keys, not that of an order
+	return h.people.Aggregate(ctx, f, of)
+}
+
+// had are the scores living customers have by a scorecard. That they live is not asked
+// again: Postgres, where it does not know yet how many there are, takes its time over it.
+func (h *Health) had(ctx context.Context, card *Scorecard, ids []crm.ID) (map[crm.ID]HealthScore, error) {
+	page, err := h.List(ctx, crm.WithDeleted(), crm.Where("deleted == nil and customer_id in $1 and scorecard_id == $2", ids, card.ID),
+		crm.OrderBy("id"), crm.Limit(crm.MaxPage))
 	had := map[crm.ID]HealthScore{}
 	for _, s := range page.Items {
 		had[s.CustomerID] = s

@@ -62,30 +62,27 @@ func (h *Health) explain(ctx context.Context, customer crm.ID) ([]CustomerHealth
 		if !j.covered {
 			continue
 		}
-		for i := range j.points {
-			if err := h.withhold(ctx, &card.Measures[i], &j.points[i]); err != nil {
-				return nil, err
-			}
+		if err := h.withhold(ctx, &card, j.points); err != nil {
+			return nil, err
 		}
 		list = append(list, CustomerHealth{Scorecard: card.Key, Name: card.Name, Score: j.score, Band: card.band(j.score), Measures: j.points})
 	}
 	return list, nil
 }
 
-// withhold takes out of what a measure says what the actor may not know.
-func (h *Health) withhold(ctx context.Context, m *HealthMeasure, of *MeasureHealth) error {
-	conditions := []string{m.Applies}
-	for _, step := range m.Steps {
-		conditions = append(conditions, step.When)
+// withhold takes out of what measures say what the actor may not know: mostly nothing,
+// which one statement finds out.
+func (h *Health) withhold(ctx context.Context, card *Scorecard, points []MeasureHealth) error {
+	_, err := h.asked(ctx, card.conditions(), crm.Where("false"))
+	if !errors.Is(err, crm.ErrForbidden) {
+		return err
 	}
-	for _, text := range conditions {
-		if text == "" {
-			continue
-		}
-		err := h.people.understood(ctx, "measures", m.Key, crm.Where(text))
+	for i, m := range card.Measures {
+		only := Scorecard{Measures: []HealthMeasure{m}}
+		_, err := h.asked(ctx, only.conditions(), crm.Where("false"))
 		if errors.Is(err, crm.ErrForbidden) {
-			*of = MeasureHealth{Key: m.Key, Name: m.Name, Weight: m.Weight, Withheld: true}
-			return nil
+			points[i] = MeasureHealth{Key: m.Key, Name: m.Name, Weight: m.Weight, Withheld: true}
+			continue
 		}
 		if err != nil {
 			return err

@@ -82,7 +82,7 @@ type correcting struct {
 func (q *Quality) prepare(ctx context.Context, c Correction) (*correcting, error) {
 	x := &correcting{Correction: c, q: q, folded: make([]map[string]string, len(c.Changes))}
 	var err error
-	if x.records, err = q.records("object", c.Object); err != nil {
+	if x.records, err = q.records(c.Object); err != nil {
 		return nil, err
 	}
 	switch {

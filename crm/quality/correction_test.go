@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,7 +35,7 @@ func TestCorrectionsAreSeenMadeAndUndone(t *testing.T) {
 		}}
 		p, err := d.Preview(ctx, c)
 		require.NoError(t, err)
-		require.EqualValues(t, []int64{3, 2, 1}, []int64{p.Matched, p.Changed, p.Refused})
+		require.Equal(t, []int64{3, 2, 1}, []int64{p.Matched, p.Changed, p.Refused})
 		require.Equal(t, bob.ID, p.Refusals[0].Record)
 		require.Contains(t, p.Refusals[0].Reason, "phone: ")
 		require.Contains(t, p.Samples, quality.Sample{Record: ada.ID, Field: "name", Before: "ADA  LOVELACE", After: "Ada Lovelace"})
@@ -44,7 +45,10 @@ func TestCorrectionsAreSeenMadeAndUndone(t *testing.T) {
 		done, err := d.Apply(ctx, c)
 		require.NoError(t, err)
 		require.Equal(t, quality.Done, done.Run.State)
-		require.EqualValues(t, []int64{2, 1}, []int64{done.Run.Changed, done.Run.Refused})
+		runs, err := d.Runs.History(ctx, done.Run.ID)
+		require.NoError(t, err)
+		require.Equal(t, "member:dana", runs.Items[1].Actor, "who began it")
+		require.Equal(t, []int64{2, 1}, []int64{done.Run.Changed, done.Run.Refused})
 		require.Equal(t, bob, d.get(t, bob.ID), "a record is corrected whole or not at all")
 		got := d.get(t, ada.ID)
 		require.Equal(t, []any{"Ada Lovelace", "+4930901820", "DE", int64(7), crm.EUR(5_00)}, []any{got.Name, got.Phone, got.Country, *got.Size, got.Worth})
@@ -62,7 +66,7 @@ func TestCorrectionsAreSeenMadeAndUndone(t *testing.T) {
 		undone, err := d.Undo(ctx, done.Run.ID)
 		require.NoError(t, err)
 		require.Equal(t, quality.Undone, undone.Run.State)
-		require.EqualValues(t, []int64{1, 1}, []int64{undone.Restored, undone.Left})
+		require.Equal(t, []int64{1, 1}, []int64{undone.Restored, undone.Left})
 		require.Equal(t, []quality.Refusal{{Record: cy.ID, Reason: "name was changed since"}}, undone.Reasons)
 		got, was := d.get(t, ada.ID), ada
 		was.Version, was.Updated = got.Version, got.Updated
@@ -76,7 +80,7 @@ func TestCorrectionsAreSeenMadeAndUndone(t *testing.T) {
 }
 
 func TestCorrectionsGoByRightsAndRules(t *testing.T) {
-	onBoth(t, func(ctx context.Context, t *testing.T, d *desk) {
+	onBoth(t, func(_ context.Context, t *testing.T, d *desk) {
 		system := crm.System(t.Context(), "acme")
 		d.role(t, "own", append(append(crm.Allow("contact", crm.LevelOwn, crm.AnyVerb), crm.Allow("contact", crm.LevelAll, crm.VerbRead)...),
 			crm.Allow("quality_run", crm.LevelAll, crm.AnyVerb)...), crm.FieldRule{Object: "contact", Field: "email", Access: crm.FieldHidden})
@@ -91,7 +95,7 @@ func TestCorrectionsGoByRightsAndRules(t *testing.T) {
 		owner := as(t, "own")
 		done, err := d.Apply(owner, quality.Correction{Object: "contact", Where: everyone, Changes: []quality.Change{{Field: "country", Op: quality.Upper}}})
 		require.NoError(t, err)
-		require.EqualValues(t, []int64{1, 2}, []int64{done.Run.Changed, done.Run.Refused})
+		require.Equal(t, []int64{1, 2}, []int64{done.Run.Changed, done.Run.Refused})
 		require.Len(t, done.Refusals, 2)
 		require.Equal(t, "DE", d.get(t, mine.ID).Country)
 		require.Equal(t, other, d.get(t, other.ID))
@@ -156,7 +160,7 @@ func TestACorrectionThatWasStoppedGoesOn(t *testing.T) {
 		require.ErrorIs(t, err, crm.ErrConflict)
 		undone, err := d.Undo(ctx, done.Run.ID)
 		require.NoError(t, err)
-		require.EqualValues(t, []int64{300, 0}, []int64{undone.Restored, undone.Left})
+		require.Equal(t, []int64{300, 0}, []int64{undone.Restored, undone.Left})
 		require.Equal(t, before, d.sources(t))
 	})
 }
@@ -167,7 +171,8 @@ func (d *desk) sources(t *testing.T) map[string]int64 {
 	require.NoError(t, err)
 	n := map[string]int64{}
 	for _, f := range facets {
-		n[f.Value.(string)] = f.Count
+		source, _ := f.Value.(string)
+		n[source] = f.Count
 	}
 	return n
 }
@@ -185,7 +190,7 @@ func TestUndoIsTheInverse(t *testing.T) {
 	group := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		group++
-		source := fmt.Sprint(group)
+		source := strconv.Itoa(group)
 		was := map[crm.ID]contact{}
 		for i := range rapid.IntRange(1, 5).Draw(rt, "records") {
 			c, err := d.contacts.Create(ctx, contact{
@@ -231,15 +236,20 @@ func TestUndoIsTheInverse(t *testing.T) {
 func TestUndoLeavesWhoWasErasedOrIsGone(t *testing.T) {
 	onBoth(t, func(ctx context.Context, t *testing.T, d *desk) {
 		ada := d.contact(ctx, t, contact{Name: "ada", Email: "ada@Example.com"})
-		bob := d.contact(ctx, t, contact{Name: "bob"})
+		bob, cy := d.contact(ctx, t, contact{Name: "bob"}), d.contact(ctx, t, contact{Name: "cy"})
 		done, err := d.Apply(ctx, quality.Correction{Object: "contact", Where: everyone, Changes: []quality.Change{{Field: "name", Op: quality.Title}}})
 		require.NoError(t, err)
 		_, err = d.contacts.ErasePerson(ctx, ada.ID, "asked")
 		require.NoError(t, err)
 		require.NoError(t, d.contacts.Delete(ctx, bob.ID))
+		other := d.contact(ctx, t, contact{Name: "Other"})
+		_, _, err = d.contacts.Merge(ctx, other.ID, []crm.ID{cy.ID}, crm.MergeRules{})
+		require.NoError(t, err)
+		require.Equal(t, d.get(t, other.ID).Version, cy.Version+1, "so that a version alone does not tell them apart")
 		undone, err := d.Undo(ctx, done.Run.ID)
 		require.NoError(t, err)
-		require.EqualValues(t, []int64{0, 2}, []int64{undone.Restored, undone.Left})
+		require.Equal(t, []int64{0, 3}, []int64{undone.Restored, undone.Left})
+		require.Equal(t, "Other", d.get(t, other.ID).Name)
 		require.NotEqual(t, "ada", d.get(t, ada.ID).Name)
 	})
 }

@@ -56,7 +56,7 @@ func (q *Quality) enrich(ctx context.Context, object string, id crm.ID, from Enr
 	if source == "" || len(source) > 60 || strings.Trim(source, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
 		return Enriched{}, crm.Invalid("source", "%q is the name of no source: 1 to 60 lower-case letters, digits, - and _ make one", source)
 	}
-	records, err := q.records("object", object)
+	records, err := q.records(object)
 	if err != nil {
 		return Enriched{}, err
 	}
@@ -140,7 +140,7 @@ type Origin struct {
 // those who may read it. A field that never had a value has no origin.
 func (q *Quality) Origins(ctx context.Context, object string, id crm.ID) ([]Origin, error) {
 	list, err := func() ([]Origin, error) {
-		records, err := q.records("object", object)
+		records, err := q.records(object)
 		if err != nil {
 			return nil, err
 		}

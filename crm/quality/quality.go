@@ -58,11 +58,11 @@ func failed(op, object string, id crm.ID, err error) error {
 	return &crm.Error{Op: op, Object: object, ID: id, Err: err}
 }
 
-// records are those of a kind, which the field names.
-func (q *Quality) records(field, object string) (*crm.Records, error) {
+// records are those of a kind.
+func (q *Quality) records(object string) (*crm.Records, error) {
 	records, err := q.core.Records(object)
 	if wrong, ok := errors.AsType[*crm.InvalidError](err); ok {
-		return nil, crm.Invalid(field, "%s", wrong.Faults[0].Reason)
+		return nil, crm.Invalid("object", "%s", wrong.Faults[0].Reason)
 	}
 	return records, err
 }

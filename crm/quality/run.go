@@ -3,6 +3,7 @@ package quality
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/embedcrm/embedcrm/crm"
 )
@@ -47,8 +48,13 @@ type corrected struct {
 
 func (q *Quality) defineRuns() error {
 	kind, err := crm.Define(q.core, crm.Object[Run]{
-		Name:    "quality_run",
-		Initial: func(context.Context, *crm.Write[Run]) error { return nil }, // so that only Apply makes one, or an import
+		Name: "quality_run",
+		Initial: func(ctx context.Context, w *crm.Write[Run]) error { // so that only Apply makes one, or an import
+			if begun, ok := ctx.Value(begunKey{}).(Run); ok {
+				*w.After = begun
+			}
+			return nil
+		},
 	})
 	if err != nil {
 		return err
@@ -59,6 +65,9 @@ func (q *Quality) defineRuns() error {
 	})
 	return err
 }
+
+// begunKey marks in a context the run that Apply begins.
+type begunKey struct{}
 
 // Applied is what a bulk correction did.
 type Applied struct {
@@ -74,21 +83,17 @@ const batch = 200
 
 // Apply corrects records: those the actor may read and update, each by the ordinary way
 // of changing it, with all rules, rights and its history, in which the cause is
-// "correction", the id of the run and the reason. It commits as it goes, 200 records
+// "correction", the id of the run and the reason. It takes the right to create a run. It commits as it goes, 200 records
 // at a time; ended in between, also by the end of the process, it is gone on with by
 // [Quality.Resume]. Many records take long: call it in a job that is [crm.Idempotent],
 // whose lease it keeps. Within a transaction it is a part of that.
 func (q *Quality) Apply(ctx context.Context, c Correction) (Applied, error) {
 	x, err := q.prepare(ctx, c)
-	if err == nil {
-		err = q.Runs.May(ctx, crm.VerbCreate)
-	}
 	if err != nil {
 		return Applied{}, failed("apply", c.Object, crm.ID{}, err)
 	}
-	run, err := q.Runs.Create(crm.SystemIn(ctx), Run{
-		ObjectName: c.Object, Where: c.Where, Changes: c.Changes, Reason: c.Reason, State: Running,
-	})
+	begun := Run{ObjectName: c.Object, Where: c.Where, Changes: c.Changes, Reason: c.Reason, State: Running}
+	run, err := q.Runs.Create(context.WithValue(ctx, begunKey{}, begun), begun)
 	if err != nil {
 		return Applied{}, failed("apply", c.Object, crm.ID{}, err)
 	}
@@ -174,7 +179,7 @@ func (x *correcting) step(ctx context.Context, run crm.ID, cursor string, done *
 	before := *done
 	err = x.q.core.Tx(ctx, func(ctx context.Context) error {
 		*done = before
-		done.Refusals = before.Refusals[:len(before.Refusals):len(before.Refusals)]
+		done.Refusals = slices.Clip(before.Refusals)
 		held, err := x.q.runs.Hold(crm.SystemIn(ctx), run) // two who go on with it take turns
 		if err == nil {
 			err = held.is(Running)
@@ -235,6 +240,14 @@ func (x *correcting) before(ctx context.Context, run crm.ID, list []crm.Values) 
 	return before, err
 }
 
+// still refuses the record that another one was merged into in the place of that one.
+func still(v crm.Values, id crm.ID) error {
+	if v.ID() == id {
+		return nil
+	}
+	return &crm.ConflictError{Field: "id", Reason: "it was merged into " + v.ID().String()}
+}
+
 // one corrects one record, and returns the version that made; 0: it is right already.
 func (x *correcting) one(ctx context.Context, listed crm.Values) (int64, error) {
 	changed, err := x.apply(listed.Copy())
@@ -243,6 +256,9 @@ func (x *correcting) one(ctx context.Context, listed crm.Values) (int64, error) 
 	}
 	was, _ := listed["version"].(int64)
 	kept, err := x.records.Update(ctx, listed.ID(), func(v crm.Values) error {
+		if err := still(v, listed.ID()); err != nil {
+			return err
+		}
 		_, err := x.apply(v)
 		return err
 	}, crm.IfVersion(was))

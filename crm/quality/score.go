@@ -2,7 +2,6 @@ package quality
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -44,7 +43,7 @@ type scorer struct {
 func (q *Quality) scorer(ctx context.Context, object string) (*scorer, error) {
 	s := &scorer{q: q}
 	var err error
-	if s.records, err = q.records("object", object); err != nil {
+	if s.records, err = q.records(object); err != nil {
 		return nil, err
 	}
 	if s.standard, err = q.standard(crm.SystemIn(ctx), object); err != nil {
@@ -119,13 +118,9 @@ func (s *scorer) shown(ctx context.Context, ids []crm.ID) ([]Score, error) {
 	if err != nil {
 		return nil, err
 	}
-	secret := map[crm.ID]bool{}
-	for _, r := range s.rules {
-		err := understood(ctx, s.records, "condition", crm.Filter{Text: r.When})
-		if err != nil && !errors.Is(err, crm.ErrForbidden) {
-			return nil, err
-		}
-		secret[r.ID] = err != nil
+	secret, err := s.q.secret(ctx, s.records, s.rules)
+	if err != nil {
+		return nil, err
 	}
 	for i := range list {
 		x := &list[i]

@@ -98,8 +98,7 @@ func (q *Quality) standardWritten(ctx context.Context, w *crm.Write[Standard]) e
 // Snapshot notes how good the records of a kind are today, by the tenant's calendar, and
 // returns what it noted of all of them. It is what the job quality.snapshot does of every
 // kind with a standard, once a day; another rhythm is that of a Schedule of this name and
-// kind. Taken twice on a day the later counts. It takes the right to read all records of
-// the kind, and to update its standard.
+// kind. Taken twice on a day the later counts. It takes the right to update standards.
 func (q *Quality) Snapshot(ctx context.Context, object string) (Snapshot, error) {
 	taken, err := func() (Snapshot, error) {
 		if err := q.Standards.May(ctx, crm.VerbUpdate); err != nil {
@@ -173,10 +172,10 @@ func (t *tally) add(v crm.Values, x *Score) {
 	if id, ok := v["owner_id"].(crm.ID); ok {
 		owner = id.String()
 	}
-	t.row(ByObject, all).add(x)
-	t.row(ByOwner, owner).add(x)
+	t.put(ByObject, all, x)
+	t.put(ByOwner, owner, x)
 	if t.source != "" {
-		t.row(BySource, t.sourceOf(v)).add(x)
+		t.put(BySource, t.sourceOf(v), x)
 	}
 }
 
@@ -195,7 +194,9 @@ func (t *tally) sourceOf(v crm.Values) string {
 	return source
 }
 
-func (s *Snapshot) add(x *Score) {
+// put adds a score to a row.
+func (t *tally) put(d Dimension, value string, x *Score) {
+	s := t.row(d, value)
 	s.Records++
 	s.Score, s.Complete, s.Fresh, s.Valid = s.Score+x.Score, s.Complete+x.Complete, s.Fresh+x.Fresh, s.Valid+x.Valid
 	for _, r := range x.Violated {

@@ -84,7 +84,7 @@ func (q *Quality) checkStandard(ctx context.Context, w *crm.Write[Standard]) err
 	if w.Before != nil && w.Before.Object != s.Object {
 		return crm.Invalid("object", "never changes: make another standard")
 	}
-	records, err := q.records("object", s.Object)
+	records, err := q.records(s.Object)
 	if err != nil {
 		return err
 	}

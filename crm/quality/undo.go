@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -91,7 +92,7 @@ func (u *undoing) step(ctx context.Context) (more bool, err error) {
 	before := u.done
 	err = u.q.core.Tx(ctx, func(ctx context.Context) error {
 		u.done = before
-		u.done.Reasons = before.Reasons[:len(before.Reasons):len(before.Reasons)]
+		u.done.Reasons = slices.Clip(before.Reasons)
 		held, err := u.q.runs.Hold(crm.SystemIn(ctx), u.run.ID)
 		if err == nil {
 			err = held.is(Undoing)
@@ -160,10 +161,8 @@ func (u *undoing) restore(ctx context.Context, row *corrected) (left string, err
 	}
 	if len(former) > 0 {
 		_, err = u.records.Update(ctx, row.RecordID, func(v crm.Values) error {
-			for name, was := range former {
-				v[name] = was
-			}
-			return nil
+			maps.Copy(v, former)
+			return still(v, row.RecordID)
 		}, crm.IfVersion(latest))
 	}
 	return strings.Join(kept, ", "), err
