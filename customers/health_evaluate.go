@@ -228,8 +228,12 @@ func (h *Health) asked(ctx context.Context, conditions []healthCondition, of crm
 // had are the scores living customers have by a scorecard. That they live is not asked
 // again: Postgres, where it does not know yet how many there are, takes its time over it.
 func (h *Health) had(ctx context.Context, card *Scorecard, ids []crm.ID) (map[crm.ID]HealthScore, error) {
-	page, err := h.List(ctx, crm.WithDeleted(), crm.Where("deleted == nil and customer_id in $1 and scorecard_id == $2", ids, card.ID),
-		crm.OrderBy("id"), crm.Limit(crm.MaxPage))
+	keys := make([]string, len(ids))
+	for i, id := range ids {
+		keys[i] = healthKey(id, card.ID)
+	}
+	page, err := h.List(ctx, crm.WithDeleted(), crm.Where("deleted == nil and key in $1", keys),
+		crm.OrderBy("created"), crm.Limit(crm.MaxPage)) // by the index of keys, not that of an order
 	had := map[crm.ID]HealthScore{}
 	for _, s := range page.Items {
 		had[s.CustomerID] = s

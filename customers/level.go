@@ -327,7 +327,8 @@ func (l *Levels) in(ctx context.Context, s *LevelScheme, ids []crm.ID) (map[crm.
 	for i, id := range ids {
 		keys[i] = levelKey(id, s)
 	}
-	page, err := l.List(ctx, crm.WithDeleted(), crm.Where("deleted == nil and key in $1", keys), crm.OrderBy("id"), crm.Limit(crm.MaxPage))
+	page, err := l.List(ctx, crm.WithDeleted(), crm.Where("deleted == nil and key in $1", keys),
+		crm.OrderBy("created"), crm.Limit(crm.MaxPage)) // by the index of keys, not that of an order
 	had := map[crm.ID]Level{}
 	for _, level := range page.Items {
 		had[level.CustomerID] = level
