@@ -5,6 +5,7 @@ import (
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/crm/activity"
 	"github.com/embedcrm/embedcrm/crm/pool"
+	"github.com/embedcrm/embedcrm/crm/quality"
 	"github.com/embedcrm/embedcrm/crm/transfer"
 	"github.com/embedcrm/embedcrm/customers"
 	"github.com/embedcrm/embedcrm/sales"
@@ -30,6 +31,8 @@ type App struct {
 	Analytics *analytics.Analytics
 	// Transfer brings records of all kinds in from files, and writes them out.
 	Transfer *transfer.Transfer
+	// Quality keeps records of all kinds good.
+	Quality *quality.Quality
 }
 
 // New returns a CRM on a store, with all its modules. The zero Config works. Nothing is read or written: call Migrate
@@ -59,7 +62,12 @@ func New(store storage.Store, cfg crm.Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	good, err := quality.New(core)
+	if err != nil {
+		return nil, err
+	}
 	return &App{
 		Core: core, Activity: work, Customers: people, Pools: pools, Sales: pipeline, Analytics: analytics.New(core), Transfer: files,
+		Quality: good,
 	}, nil
 }

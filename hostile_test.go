@@ -41,6 +41,12 @@ func (m *maker) given(t *testing.T, kind string) crm.Values {
 		return crm.Values{"object": "customer", "name": fmt.Sprint("x", m.n), "when": "name == 'refused'"}
 	case "process":
 		return crm.Values{"object": "customer", "key": fmt.Sprint("x", m.n), "name": "x", "steps": json.RawMessage(`[{"key":"done","kind":"end"}]`)}
+	case "quality_rule":
+		return crm.Values{"object": "customer", "name": "x", "condition": "name == nil", "severity": "warn"}
+	case "quality_standard":
+		kinds, err := m.Kinds()
+		require.NoError(t, err)
+		return crm.Values{"object": kinds[m.n%len(kinds)]}
 	case "retention":
 		return crm.Values{"name": fmt.Sprint("x", m.n), "object": "customer", "since": "updated", "after": "90d", "action": "delete"}
 	}
@@ -63,6 +69,8 @@ func (m *maker) given(t *testing.T, kind string) crm.Values {
 		v["city"] = "Ulm"
 	case "relationship":
 		v["kind"], v["role"] = "related", "friend"
+	case "scorecard":
+		v["measures"] = json.RawMessage(`[{"key":"x","weight":1,"steps":[{"points":1}]}]`)
 	case "level_scheme":
 		v["grades"] = json.RawMessage(`[{"name":"A"}]`)
 	case "deal":

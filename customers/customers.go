@@ -23,6 +23,8 @@ type Customers struct {
 	Relationships   *Relationships
 	Preferences     *Preferences
 	Levels          *Levels
+	// Health is how well it goes with them.
+	Health *Health
 	// Behaviour is what customers do, event by event.
 	Behaviour *Behaviour
 	// Purchases are what they bought.
@@ -58,7 +60,7 @@ func New(core *crm.Core) (*Customers, error) {
 	for _, define := range []func(*crm.Core) error{
 		c.defineCustomers, c.defineIdentities, c.defineContactPoints, c.definePostalAddresses,
 		c.defineRelationships, c.definePreferences, c.defineLevels, c.defineBehaviour, c.definePurchases,
-		c.defineConsents, c.defineSuppressions, c.defineSegments,
+		c.defineConsents, c.defineSuppressions, c.defineSegments, c.defineHealth,
 		c.definePrivacy,
 	} {
 		if err := define(core); err != nil {

@@ -49,3 +49,18 @@ func TestThePagesShowTheCode(t *testing.T) {
 		}
 	}
 }
+
+// TestThePageOnHealthShowsTheCode holds the Go code of docs/health.md to the examples.
+func TestThePageOnHealthShowsTheCode(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/health.md")
+	require.NoError(t, err)
+	source, err := os.ReadFile("example_health_test.go")
+	require.NoError(t, err)
+	blocks := strings.Split(string(page), "```go\n")
+	require.Len(t, blocks, 4)
+	for _, block := range blocks[1:] {
+		code, _, _ := strings.Cut(block, "```")
+		require.Contains(t, strings.Join(strings.Fields(string(source)), " "), strings.Join(strings.Fields(code), " "))
+	}
+}

@@ -2,7 +2,6 @@ package customers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,8 +36,8 @@ var _ crm.Validator = (*LevelScheme)(nil)
 
 // Validate refuses grades that could not be told apart.
 func (s *LevelScheme) Validate() error {
-	if strings.Trim(s.Key, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
-		return crm.Invalid("key", "%q is no key: lower-case letters, digits, - and _ make one", s.Key)
+	if err := keyFault(s.Key); err != nil {
+		return err
 	}
 	if len(s.Grades) == 0 || len(s.Grades) > maxGrades {
 		return crm.Invalid("grades", "are %d: give 1 to %d", len(s.Grades), maxGrades)
@@ -118,11 +117,7 @@ func (l *Levels) checkScheme(ctx context.Context, w *crm.Write[LevelScheme]) err
 		return err
 	}
 	for i, g := range w.After.Grades {
-		_, err := l.people.Count(crm.SystemIn(ctx), append(w.After.having(i), crm.Where("false"))...)
-		if wrong, ok := errors.AsType[*crm.InvalidError](err); ok {
-			return crm.Invalid("grades", "grade %q: %s", g.Name, wrong.Faults[0].Reason)
-		}
-		if err != nil {
+		if err := l.people.understood(crm.SystemIn(ctx), "grades", fmt.Sprintf("grade %q", g.Name), w.After.having(i)...); err != nil {
 			return err
 		}
 	}
@@ -146,18 +141,7 @@ func (l *Levels) schemeWritten(ctx context.Context, w *crm.Write[LevelScheme]) e
 	if w.After == nil || !w.After.Deleted.IsZero() {
 		return nil
 	}
-	jobs, system := l.people.core.Jobs, crm.SystemIn(ctx)
-	known, err := jobs.Schedules(system)
-	if err != nil {
-		return err
-	}
-	if !slices.ContainsFunc(known, func(s crm.Schedule) bool { return s.Name == levelJob }) {
-		if err := jobs.Schedule(system, crm.Schedule{Name: levelJob, Kind: levelJob, Cron: "@hourly"}); err != nil {
-			return err
-		}
-	}
-	_, err = jobs.Enqueue(system, crm.Job{Kind: levelJob, Key: "changed"})
-	return err
+	return l.people.keepUp(ctx, levelJob, "@hourly")
 }
 
 // EvaluateAll evaluates every scheme of the tenant, and returns how many customers have
@@ -336,13 +320,15 @@ func (l *Levels) take(ctx context.Context, s *LevelScheme, ids []crm.ID) error {
 	return err
 }
 
-// in returns the levels customers have in a scheme.
+// in returns the levels living customers have in a scheme. That they live is not asked
+// again: Postgres, where it does not know yet how many there are, takes its time over it.
 func (l *Levels) in(ctx context.Context, s *LevelScheme, ids []crm.ID) (map[crm.ID]Level, error) {
 	keys := make([]string, len(ids))
 	for i, id := range ids {
 		keys[i] = levelKey(id, s)
 	}
-	page, err := l.List(ctx, crm.Where("key in $1", keys), crm.OrderBy("created"), crm.Limit(crm.MaxPage)) // by the index of keys, not that of an order
+	page, err := l.List(ctx, crm.WithDeleted(), crm.Where("deleted == nil and key in $1", keys),
+		crm.OrderBy("created"), crm.Limit(crm.MaxPage)) // by the index of keys, not that of an order
 	had := map[crm.ID]Level{}
 	for _, level := range page.Items {
 		had[level.CustomerID] = level
