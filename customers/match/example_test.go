@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"log"
 
+	"github.com/embedcrm/embedcrm/crm/pinyin"
 	"github.com/embedcrm/embedcrm/customers/match"
 )
 
 func ExampleCompare() {
 	for _, c := range [][2]string{{"Bill Gates", "GATES, William"}, {"李雷", "Lei Li"}, {"Ada Lovelace", "Charles Babbage"}} {
-		level, why, err := match.Compare(match.Person, c[0], c[1])
+		level, why, err := match.Compare(match.Person, c[0], c[1], pinyin.Readings)
 		fmt.Println(level, "-", why, err)
 	}
 	// Output:
@@ -26,6 +27,7 @@ func inventors() (*match.Records, []match.Field) {
 	if err != nil {
 		log.Fatal(err)
 	}
+	people.ReadBy(pinyin.Readings)
 	for _, row := range [][]string{
 		{"Ada Lovelace", "1815-12-10", "ada@example.com"},
 		{"Charles Babbage", "1791-12-26", "charles@example.com"},
@@ -79,6 +81,7 @@ func ExampleLearn() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	people.ReadBy(pinyin.Readings)
 	for _, row := range l.rows {
 		if _, err := people.Add(row...); err != nil {
 			log.Fatal(err)

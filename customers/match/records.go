@@ -20,6 +20,7 @@ type Records struct {
 	columns []column
 	n       int
 	partner []int // the field one may change places with, or -1
+	read    reader
 	mu      sync.Mutex
 	counted bool // nothing more is added
 }
@@ -71,6 +72,13 @@ func (r *Records) pair(a, b Kind) {
 	}
 }
 
+// ReadBy makes known how names in Chinese are read in letters: by [pinyin.Readings], or
+// nil: they are compared by their characters alone. It is called before the first Add. It
+// is a function so that the dictionary is in the programs that want it.
+//
+// [pinyin.Readings]: https://pkg.go.dev/github.com/embedcrm/embedcrm/crm/pinyin#Readings
+func (r *Records) ReadBy(readings func(text string) []string) { r.read = readings }
+
 // Fields returns what the records are compared by.
 func (r *Records) Fields() []Field { return slices.Clone(r.fields) }
 
@@ -91,14 +99,13 @@ func (r *Records) Add(values ...string) (int, error) {
 		return 0, crm.Invalid("values", "there are too many records")
 	}
 	for i := range r.columns {
-		r.columns[i].add(values[i])
+		r.columns[i].add(r.read.normal(r.columns[i].kind, values[i]))
 	}
 	r.n++
 	return r.n - 1, nil
 }
 
 func (c *column) add(text string) {
-	text = normal(c.kind, text)
 	if text == "" {
 		c.cells = append(c.cells, 0)
 		return
@@ -246,12 +253,14 @@ func compareValues(k Kind, a, b *value) agreement {
 	return compareText(a, b)
 }
 
-// Compare compares two texts of a kind, and says how far they agree and why, in words.
-func Compare(k Kind, a, b string) (Level, string, error) {
+// Compare compares two texts of a kind, and says how far they agree and why, in words. How
+// Chinese names are read is said as by [Records.ReadBy]; nil is by their characters alone.
+func Compare(k Kind, a, b string, readings func(text string) []string) (Level, string, error) {
 	if _, ok := k.traits(); !ok {
 		return Missing, "", crm.Invalid("kind", "%q is none", k)
 	}
-	x, y := normal(k, a), normal(k, b)
+	read := reader(readings)
+	x, y := read.normal(k, a), read.normal(k, b)
 	if x == "" || y == "" {
 		return Missing, "absent", nil
 	}
