@@ -183,6 +183,24 @@ func (d *Duplicates) hits(ctx context.Context, keys []crm.ID, but crm.ID) ([]hit
 // common, before anything is compared.
 const usualPrior = 1. / 1024
 
+// usualModel is what agreement is worth of a customer who comes in. The addresses of people
+// with one name are alike by more than chance: zhang7 and zhang8 of one domain are two.
+func usualModel(kind Kind) (*match.Model, error) {
+	fields, _ := comparedBy(kind)
+	model, err := match.Usual(usualPrior, fields...)
+	if err != nil || kind == Organisation {
+		return model, err
+	}
+	for i := range model.Fields {
+		if f := &model.Fields[i]; f.Kind == match.Email {
+			for l := range f.Chance {
+				f.Chance[l][match.Near], f.Chance[l][match.Close], f.Chance[l][match.Distant] = .01, .01, f.Match[match.Distant]
+			}
+		}
+	}
+	return model, nil
+}
+
 // compared reads the customers that were hit, as far as the actor may, and returns those
 // who are the same with a probability.
 func (d *Duplicates) compared(ctx context.Context, c *Customer, hits []hit, from float64) ([]Candidate, error) {
@@ -197,8 +215,7 @@ func (d *Duplicates) compared(ctx context.Context, c *Customer, hits []hit, from
 	if err != nil {
 		return nil, err
 	}
-	fields, _ := comparedBy(c.Kind)
-	model, err := match.Usual(usualPrior, fields...)
+	model, err := usualModel(c.Kind)
 	if err != nil {
 		return nil, err
 	}

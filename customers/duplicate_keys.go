@@ -286,13 +286,13 @@ func (d *Duplicates) buildKeys(ctx context.Context, kind Kind, progress func(don
 		return 0, err
 	}
 	ctx = crm.SystemIn(ctx)
-	total, err := d.people.Count(ctx, crm.Where("kind == $1", kind))
+	total, err := d.people.Count(ctx, crm.Where("kind == $1", string(kind)))
 	if err != nil {
 		return 0, err
 	}
 	var done int64
 	for cursor := ""; ; {
-		page, err := d.people.List(ctx, crm.Where("kind == $1", kind), crm.Limit(keysBatch), crm.After(cursor))
+		page, err := d.people.List(ctx, crm.Where("kind == $1", string(kind)), crm.Limit(keysBatch), crm.After(cursor))
 		if err != nil {
 			return changed, err
 		}
@@ -448,7 +448,7 @@ func (d *Duplicates) checkKeys(ctx context.Context, found func(object string, re
 			continue
 		}
 		for cursor := ""; ; {
-			page, err := d.people.List(ctx, crm.Where("kind == $1", policy.Kind), crm.Limit(keysBatch), crm.After(cursor))
+			page, err := d.people.List(ctx, crm.Where("kind == $1", string(policy.Kind)), crm.Limit(keysBatch), crm.After(cursor))
 			if err != nil {
 				return err
 			}

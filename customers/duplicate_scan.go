@@ -149,7 +149,7 @@ func (d *Duplicates) begin(ctx context.Context, kind Kind, o ScanOptions) (Dupli
 		return DuplicateScan{}, err
 	}
 	ctx = crm.SystemIn(ctx)
-	page, err := d.scans.List(ctx, crm.Where("kind == $1 and state == 'running'", kind), crm.Limit(1))
+	page, err := d.scans.List(ctx, crm.Where("kind == $1 and state == 'running'", string(kind)), crm.Limit(1))
 	if err != nil || len(page.Items) > 0 {
 		return append(page.Items, DuplicateScan{})[0], err
 	}
@@ -196,7 +196,7 @@ func (x *scanning) load(ctx context.Context) error {
 		return err
 	}
 	x.records.ReadBy(x.people.core.Readings)
-	for c, err := range x.people.All(ctx, crm.Where("kind == $1", x.Kind)) {
+	for c, err := range x.people.All(ctx, crm.Where("kind == $1", string(x.Kind))) {
 		if err == nil {
 			_, err = x.records.Add(values(&c)...)
 		}
@@ -352,7 +352,7 @@ func (x *scanning) keep(ctx context.Context) error {
 	before := x.DuplicateScan
 	return x.people.core.Tx(ctx, func(ctx context.Context) error {
 		x.DuplicateScan = before // it may be the second try
-		page, err := x.scans.List(ctx, crm.Where("kind == $1 and state == 'done'", x.Kind), crm.Limit(crm.MaxPage))
+		page, err := x.scans.List(ctx, crm.Where("kind == $1 and state == 'done'", string(x.Kind)), crm.Limit(crm.MaxPage))
 		if err != nil {
 			return err
 		}

@@ -27,7 +27,7 @@ func (d *Duplicates) eachSet(ctx context.Context, kind Kind, after int64, yield 
 	if err := d.people.May(ctx, crm.VerbRead); err != nil {
 		return err
 	}
-	page, err := d.scans.List(crm.SystemIn(ctx), crm.Where("kind == $1 and state == 'done'", kind), crm.Limit(1))
+	page, err := d.scans.List(crm.SystemIn(ctx), crm.Where("kind == $1 and state == 'done'", string(kind)), crm.Limit(1))
 	if err != nil || len(page.Items) == 0 {
 		return err
 	}
