@@ -3,6 +3,7 @@ package customers
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"math"
 	"slices"
@@ -37,9 +38,10 @@ type DuplicateScan struct {
 	Sets      int64 `crm:"guarded" json:"sets"`
 	// Threshold is the probability from which on customers are taken to be one, in percent.
 	Threshold int64 `crm:"guarded" json:"threshold"`
-	// Model is what agreement is worth, as it was learned of these customers.
-	Model    *match.Model `crm:"guarded,json" json:"model,omitempty"`
-	Finished time.Time    `crm:"guarded"      json:"finished,omitzero"`
+	// Model is what agreement is worth, as it was learned of these customers: a [match.Model]
+	// as JSON.
+	Model    string    `crm:"guarded,max=100000" json:"model,omitempty"`
+	Finished time.Time `crm:"guarded"            json:"finished,omitzero"`
 }
 
 // duplicatePair is two customers whom a scan that is running takes for one.
@@ -170,6 +172,7 @@ type scanning struct {
 	byID    []uint32 // the numbers, in the order of the ids
 	apart   map[[2]uint32]bool
 
+	model    *match.Model
 	clusters []match.Cluster
 }
 
@@ -249,19 +252,30 @@ func (x *scanning) matching() match.Options {
 
 // learn finds out what agreement is worth, if that is not known from before.
 func (x *scanning) learn(ctx context.Context) error {
-	if x.Model != nil {
-		return nil
+	var err error
+	if x.Model != "" {
+		x.model, err = x.weights()
+		return err
 	}
-	model, err := match.Learn(ctx, x.records, x.matching())
+	if x.model, err = match.Learn(ctx, x.records, x.matching()); err != nil {
+		return err
+	}
+	text, err := json.Marshal(x.model)
 	if err != nil {
 		return err
 	}
-	return x.do(ctx, "learned", func(s *DuplicateScan) { s.Model, s.Customers = model, int64(len(x.ids)) })
+	return x.do(ctx, "learned", func(s *DuplicateScan) { s.Model, s.Customers = string(text), int64(len(x.ids)) })
+}
+
+// weights is the model of a scan.
+func (s *DuplicateScan) weights() (*match.Model, error) {
+	m := &match.Model{}
+	return m, json.Unmarshal([]byte(s.Model), m)
 }
 
 // search takes the steps that are left, each kept with what it found.
 func (x *scanning) search(ctx context.Context) error {
-	search, err := match.NewSearch(ctx, x.records, x.Model, x.matching())
+	search, err := match.NewSearch(ctx, x.records, x.model, x.matching())
 	if err != nil {
 		return err
 	}
@@ -393,7 +407,7 @@ func (x *scanning) set(c match.Cluster) ([]duplicate, error) {
 		}
 		row := duplicate{ScanID: x.ID, CustomerID: x.ids[n], Place: int64(len(rows)), Probability: int64(math.Round(1e6 * c.Probability))}
 		if len(rows) > 0 {
-			why, err := match.Explain(x.records, x.Model, c.Records[0], n)
+			why, err := match.Explain(x.records, x.model, c.Records[0], n)
 			if err != nil {
 				return nil, err
 			}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/embedcrm/embedcrm/crm"
+	"github.com/embedcrm/embedcrm/customers/match"
 )
 
 // Sets returns the sets of duplicates that the last scan of a kind found, the surest first,
@@ -32,12 +33,16 @@ func (d *Duplicates) eachSet(ctx context.Context, kind Kind, after int64, yield 
 		return err
 	}
 	scan := page.Items[0]
+	model, err := scan.weights()
+	if err != nil {
+		return err
+	}
 	var rows []duplicate // of one set
 	show := func() (more bool, err error) {
 		if len(rows) < 2 {
 			return true, nil
 		}
-		s, err := d.shown(ctx, &scan, rows)
+		s, err := d.shown(ctx, model, &scan, rows)
 		if err != nil || len(s.Customers) < 2 {
 			return true, err
 		}
@@ -60,7 +65,7 @@ func (d *Duplicates) eachSet(ctx context.Context, kind Kind, after int64, yield 
 }
 
 // shown is a set as the actor may see it.
-func (d *Duplicates) shown(ctx context.Context, scan *DuplicateScan, rows []duplicate) (DuplicateSet, error) {
+func (d *Duplicates) shown(ctx context.Context, model *match.Model, scan *DuplicateScan, rows []duplicate) (DuplicateSet, error) {
 	slices.SortFunc(rows, func(a, b duplicate) int { return cmp.Compare(a.Place, b.Place) })
 	s := DuplicateSet{Number: rows[0].Number, Probability: float64(rows[0].Probability) / 1e6}
 	ids := make([]crm.ID, len(rows))
@@ -90,12 +95,12 @@ func (d *Duplicates) shown(ctx context.Context, scan *DuplicateScan, rows []dupl
 		}
 		var rarity []float64
 		if place == 0 { // he is the one whom they were compared with
-			rarity = make([]float64, len(scan.Model.Fields))
-			for i, f := range scan.Model.Fields {
+			rarity = make([]float64, len(model.Fields))
+			for i, f := range model.Fields {
 				rarity[i] = r.Rarity[f.Name]
 			}
 		}
-		why, err := scan.Model.Compare(values(first), values(c), rarity, d.people.core.Readings)
+		why, err := model.Compare(values(first), values(c), rarity, d.people.core.Readings)
 		if err != nil {
 			return s, err
 		}

@@ -30,6 +30,7 @@ type blocks struct {
 	most  int      // records of a block
 	often map[uint32]uint32
 	parts uint32
+	list  []entry // what a part is gathered in, again and again
 }
 
 // entry is a key and a record, sorted by key.
@@ -44,6 +45,13 @@ func newBlocks(ctx context.Context, r *Records) (*blocks, error) {
 	for f := range cached {
 		cached[f] = r.columns[f].keys(f, r.partner[f])
 	}
+	most := 0
+	for f := range r.columns {
+		for _, id := range r.columns[f].cells {
+			most += len(cached[f].of(id))
+		}
+	}
+	b.keys = make([]uint32, 0, most)
 	for i := range r.n {
 		from := len(b.keys)
 		for f := range r.columns {
@@ -100,7 +108,7 @@ func (b *blocks) of(i int) []uint32 {
 
 // base are the entries of a part of the keys, sorted.
 func (b *blocks) base(part uint32) []entry {
-	var list []entry
+	list := b.list[:0]
 	for i := range b.until {
 		for _, k := range b.of(i) {
 			if k%b.parts == part {
@@ -108,6 +116,7 @@ func (b *blocks) base(part uint32) []entry {
 			}
 		}
 	}
+	b.list = list
 	slices.Sort(list)
 	return list
 }
@@ -145,7 +154,7 @@ func combine(a, b uint32) uint32 {
 // combined are the entries of a part of the keys that combine n frequent ones; those
 // of n-1 were too frequent still.
 func (b *blocks) combined(n int, part uint32, often map[uint32]struct{}) []entry {
-	var list []entry
+	list := b.list[:0]
 	var common []uint32
 	add := func(i int, key uint32) {
 		if key%b.parts == part {
@@ -170,6 +179,7 @@ func (b *blocks) combined(n int, part uint32, often map[uint32]struct{}) []entry
 			}
 		}
 	}
+	b.list = list
 	slices.Sort(list)
 	return slices.Compact(list)
 }

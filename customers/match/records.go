@@ -3,7 +3,6 @@ package match
 import (
 	"math"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/embedcrm/embedcrm/crm"
@@ -28,11 +27,11 @@ type Records struct {
 // column is a field of all records.
 type column struct {
 	kind    Kind
-	cells   []uint32          // by record, the number of its value; 0 is none
-	texts   []string          // by number
-	counts  []uint32          // how many records have the value
-	seen    map[string]uint32 // the numbers, while records are added
-	offs    []uint32          // by number, where its words end
+	cells   []uint32  // by record, the number of its value; 0 is none
+	texts   []string  // by number
+	counts  []uint32  // how many records have the value
+	seen    *interned // the numbers, while records are added
+	offs    []uint32  // by number, where its words end
 	words   []uint32
 	letters []uint64 // by number
 	han     map[uint32][]string
@@ -50,7 +49,7 @@ func NewRecords(fields ...Field) (*Records, error) {
 		if _, ok := f.Kind.traits(); !ok {
 			return nil, crm.Invalid("fields", "%s is of the kind %q, which there is not", f.Name, f.Kind)
 		}
-		r.columns[i] = column{kind: f.Kind, texts: []string{""}, counts: []uint32{0}, seen: map[string]uint32{}}
+		r.columns[i] = column{kind: f.Kind, texts: []string{""}, counts: []uint32{0}, seen: newInterned()}
 		r.partner[i] = -1
 	}
 	r.pair(Given, Family)
@@ -110,12 +109,9 @@ func (c *column) add(text string) {
 		c.cells = append(c.cells, 0)
 		return
 	}
-	id, ok := c.seen[text]
-	if !ok {
-		id = uint32(len(c.texts))
-		text = strings.Clone(text)
-		c.seen[text] = id
-		c.texts = append(c.texts, text)
+	id, known := c.seen.find(text, c.texts)
+	if !known {
+		c.texts = append(c.texts, c.seen.keep(text))
 		c.counts = append(c.counts, 0)
 	}
 	c.counts[id]++

@@ -47,10 +47,11 @@ func TestScale(t *testing.T) {
 		}
 	}
 	began := processor(t)
-	m, err := match.Learn(t.Context(), r, match.Options{})
+	o := match.Options{Workers: runtime.GOMAXPROCS(0)}
+	m, err := match.Learn(t.Context(), r, o)
 	require.NoError(t, err)
 	learned := processor(t)
-	clusters, err := match.Find(t.Context(), r, m, match.Options{})
+	clusters, err := match.Find(t.Context(), r, m, o)
 	require.NoError(t, err)
 	var right, found int
 	for _, c := range clusters {

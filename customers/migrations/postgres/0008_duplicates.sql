@@ -64,7 +64,7 @@ CREATE TABLE {schema}.duplicate_scan (
 	customers bigint NOT NULL,
 	sets bigint NOT NULL,
 	threshold bigint NOT NULL,
-	model jsonb,
+	model text COLLATE "C",
 	finished timestamptz,
 	PRIMARY KEY (tenant, id)
 );
