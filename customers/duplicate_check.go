@@ -211,7 +211,7 @@ func (d *Duplicates) compared(ctx context.Context, c *Customer, hits []hit, from
 	for i, h := range hits {
 		ids[i] = h.id
 	}
-	page, err := d.people.List(ctx, crm.Where("id in $1", ids), crm.OrderBy("created"), crm.Limit(crm.MaxPage)) // by their keys, not the index of an order
+	page, err := d.people.List(ctx, crm.Where("id in $1", ids), crm.OrderBy("id"), crm.Limit(crm.MaxPage))
 	if err != nil {
 		return nil, err
 	}

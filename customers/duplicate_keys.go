@@ -292,7 +292,7 @@ func (d *Duplicates) buildKeys(ctx context.Context, kind Kind, progress func(don
 	}
 	var done int64
 	for cursor := ""; ; {
-		page, err := d.people.List(ctx, crm.Where("kind == $1", string(kind)), crm.Limit(keysBatch), crm.After(cursor))
+		page, err := d.people.List(ctx, crm.Where("kind == $1", string(kind)), crm.OrderBy("id"), crm.Limit(keysBatch), crm.After(cursor))
 		if err != nil {
 			return changed, err
 		}
@@ -448,7 +448,7 @@ func (d *Duplicates) checkKeys(ctx context.Context, found func(object string, re
 			continue
 		}
 		for cursor := ""; ; {
-			page, err := d.people.List(ctx, crm.Where("kind == $1", string(policy.Kind)), crm.Limit(keysBatch), crm.After(cursor))
+			page, err := d.people.List(ctx, crm.Where("kind == $1", string(policy.Kind)), crm.OrderBy("id"), crm.Limit(keysBatch), crm.After(cursor))
 			if err != nil {
 				return err
 			}

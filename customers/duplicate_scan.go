@@ -7,7 +7,6 @@ import (
 	"errors"
 	"math"
 	"slices"
-	"sort"
 	"time"
 
 	"github.com/embedcrm/embedcrm/crm"
@@ -117,8 +116,8 @@ type ScanOptions struct {
 // It takes the right to create scans, and then looks at every customer, whoever calls. What it
 // compares it keeps in memory: see docs/duplicates.md for how much. It works in steps, each
 // kept with what it found: ended at any point, by a kill too, it goes on with the step it
-// was at when Scan is called again for the kind, in any process. Who begins or changes
-// meanwhile may be passed over, and is found by the next.
+// was at when Scan is called again for the kind, in any process. Who comes meanwhile may be
+// passed over, and is found by the next.
 func (d *Duplicates) Scan(ctx context.Context, kind Kind, o ScanOptions) (DuplicateScan, error) {
 	s, err := d.scan(ctx, kind, o)
 	return s, failed("scan", "customer", crm.ID{}, err)
@@ -168,9 +167,8 @@ type scanning struct {
 
 	options ScanOptions
 	records *match.Records
-	ids     []crm.ID // by number
-	byID    []uint32 // the numbers, in the order of the ids
-	apart   map[[2]uint32]bool
+	ids     []crm.ID // by number, in their order
+	apart   map[[2]int]bool
 
 	model    *match.Model
 	clusters []match.Cluster
@@ -199,7 +197,7 @@ func (x *scanning) load(ctx context.Context) error {
 		return err
 	}
 	x.records.ReadBy(x.people.core.Readings)
-	for c, err := range x.people.All(ctx, crm.Where("kind == $1", string(x.Kind))) {
+	for c, err := range x.people.All(ctx, crm.Where("kind == $1", string(x.Kind)), crm.OrderBy("id")) {
 		if err == nil {
 			_, err = x.records.Add(values(&c)...)
 		}
@@ -212,40 +210,29 @@ func (x *scanning) load(ctx context.Context) error {
 			}
 		}
 	}
-	x.byID = make([]uint32, len(x.ids))
-	for i := range x.byID {
-		x.byID[i] = uint32(i) //nolint:gosec // records have no more numbers
-	}
-	slices.SortFunc(x.byID, func(a, b uint32) int { return x.ids[a].Compare(x.ids[b]) })
-	x.apart = map[[2]uint32]bool{}
+	x.apart = map[[2]int]bool{}
 	for row, err := range x.dismissed.All(ctx) {
 		if err != nil {
 			return err
 		}
-		a, b := x.numbers(row.OneID), x.numbers(row.OtherID)
-		for _, a := range a {
-			for _, b := range b {
-				x.apart[[2]uint32{min(a, b), max(a, b)}] = true
-			}
+		a, known := x.number(row.OneID)
+		b, both := x.number(row.OtherID)
+		if known && both {
+			x.apart[[2]int{min(a, b), max(a, b)}] = true
 		}
 	}
 	return nil
 }
 
-// numbers are those of a customer: one, or two if he was changed while he was read.
-func (x *scanning) numbers(id crm.ID) []uint32 {
-	from := sort.Search(len(x.byID), func(i int) bool { return x.ids[x.byID[i]].Compare(id) >= 0 })
-	to := from
-	for to < len(x.byID) && x.ids[x.byID[to]] == id {
-		to++
-	}
-	return x.byID[from:to]
+// number is that of a customer, if he is there.
+func (x *scanning) number(id crm.ID) (int, bool) {
+	return slices.BinarySearchFunc(x.ids, id, crm.ID.Compare)
 }
 
 func (x *scanning) matching() match.Options {
 	o := match.Options{Threshold: float64(x.Threshold) / 100, Workers: x.options.Workers}
 	if len(x.apart) > 0 {
-		o.Apart = func(a, b int) bool { return x.apart[[2]uint32{uint32(min(a, b)), uint32(max(a, b))}] } //nolint:gosec // as above
+		o.Apart = func(a, b int) bool { return x.apart[[2]int{min(a, b), max(a, b)}] }
 	}
 	return o
 }
@@ -293,11 +280,9 @@ func (x *scanning) search(ctx context.Context) error {
 		before := x.DuplicateScan
 		err = x.people.core.Tx(ctx, func(ctx context.Context) error {
 			x.DuplicateScan = before // it may be the second try
-			rows := make([]duplicatePair, 0, len(found))
-			for _, p := range found {
-				if one, other := x.ids[p.A], x.ids[p.B]; one != other {
-					rows = append(rows, duplicatePair{x.ID, one, other})
-				}
+			rows := make([]duplicatePair, len(found))
+			for i, p := range found {
+				rows[i] = duplicatePair{x.ID, x.ids[p.A], x.ids[p.B]}
 			}
 			if err := x.pairs.Put(ctx, rows...); err != nil {
 				return err
@@ -323,9 +308,10 @@ func (x *scanning) cluster(ctx context.Context, search *match.Search) error {
 		if err != nil {
 			return err
 		}
-		one, other := x.numbers(row.One), x.numbers(row.Other)
-		if len(one) > 0 && len(other) > 0 { // both are there still
-			pairs = append(pairs, match.Pair{A: int(one[0]), B: int(other[0])})
+		one, known := x.number(row.One)
+		other, both := x.number(row.Other)
+		if known && both { // still
+			pairs = append(pairs, match.Pair{A: one, B: other})
 		}
 	}
 	var err error
@@ -349,9 +335,6 @@ func (x *scanning) keep(ctx context.Context) error {
 			set, err := x.set(c)
 			if err != nil {
 				return err
-			}
-			if len(set) < 2 {
-				continue
 			}
 			kept++
 			for i := range set {
@@ -402,9 +385,6 @@ func (x *scanning) keepRows(ctx context.Context, rows []duplicate) error {
 func (x *scanning) set(c match.Cluster) ([]duplicate, error) {
 	rows := make([]duplicate, 0, len(c.Records))
 	for _, n := range c.Records {
-		if slices.ContainsFunc(rows, func(r duplicate) bool { return r.CustomerID == x.ids[n] }) {
-			continue // he was changed while he was read
-		}
 		row := duplicate{ScanID: x.ID, CustomerID: x.ids[n], Place: int64(len(rows)), Probability: int64(math.Round(1e6 * c.Probability))}
 		if len(rows) > 0 {
 			why, err := match.Explain(x.records, x.model, c.Records[0], n)

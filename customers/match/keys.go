@@ -65,7 +65,7 @@ func Keys(k Kind, text string, readings func(text string) []string) []string {
 		}
 	case Phone:
 		if len(v.text) >= 6 {
-			add(v.text[max(0, len(v.text)-9):])
+			add(v.text[max(0, len(v.text)-7):])
 		}
 	case Date, ID, Web:
 		add(v.text)
