@@ -41,6 +41,8 @@ func (m *maker) given(t *testing.T, kind string) crm.Values {
 		return crm.Values{"object": "customer", "name": fmt.Sprint("x", m.n), "when": "name == 'refused'"}
 	case "process":
 		return crm.Values{"object": "customer", "key": fmt.Sprint("x", m.n), "name": "x", "steps": json.RawMessage(`[{"key":"done","kind":"end"}]`)}
+	case "duplicate_policy": // there is one of a kind
+		return crm.Values{"kind": []string{"person", "organisation", "household"}[m.n%3]}
 	case "retention":
 		return crm.Values{"name": fmt.Sprint("x", m.n), "object": "customer", "since": "updated", "after": "90d", "action": "delete"}
 	}

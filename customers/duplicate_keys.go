@@ -365,11 +365,16 @@ func (d *Duplicates) buildPage(ctx context.Context, kind Kind, page []Customer) 
 				added = append(added, k)
 			}
 		}
+		gone := map[duplicateKey][]crm.ID{} // by customer and origin
 		for k := range there {
 			if !expected[k] {
-				if err := d.change(ctx, k.CustomerID, k.Origin, nil, []crm.ID{k.Hash}); err != nil {
-					return err
-				}
+				of := duplicateKey{CustomerID: k.CustomerID, Origin: k.Origin}
+				gone[of] = append(gone[of], k.Hash)
+			}
+		}
+		for of, hashes := range gone {
+			if err := d.change(ctx, of.CustomerID, of.Origin, nil, hashes); err != nil {
+				return err
 			}
 		}
 		_, err = d.keys.Add(ctx, added...)

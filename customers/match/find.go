@@ -84,8 +84,7 @@ func search(ctx context.Context, r *Records, m *Model, o Options) (*Search, []li
 // found can stop between two and go on later, in another process too, with the same
 // records and the same model. One goroutine uses it.
 type Search struct {
-	*scorer
-
+	scorer *scorer
 	o      Options
 	bar    float64 // the threshold in bits
 	blocks *blocks // nil: all pairs are compared
@@ -138,11 +137,11 @@ func (s *Search) Step(ctx context.Context, step int) ([]Pair, error) {
 func (s *Search) Clusters(pairs []Pair) ([]Cluster, error) {
 	list := make([]link, 0, len(pairs))
 	for _, p := range pairs {
-		if p.A < 0 || p.B < 0 || p.A >= s.r.n || p.B >= s.r.n || p.A == p.B {
-			return nil, crm.Invalid("pairs", "has %d and %d: numbers are from 0 to %d", p.A, p.B, s.r.n-1)
+		if p.A < 0 || p.B < 0 || p.A >= s.scorer.r.n || p.B >= s.scorer.r.n || p.A == p.B {
+			return nil, crm.Invalid("pairs", "has %d and %d: numbers are from 0 to %d", p.A, p.B, s.scorer.r.n-1)
 		}
 		x := pair{uint32(min(p.A, p.B)), uint32(max(p.A, p.B))}
-		if bits := s.bits(x.a, x.b); bits > s.bar {
+		if bits := s.scorer.bits(x.a, x.b); bits > s.bar {
 			list = append(list, link{x, bits})
 		}
 	}
@@ -169,7 +168,7 @@ const maxLinks = 1 << 18
 func (s *Search) step(ctx context.Context, step int) (found []link, err error) {
 	workers := []*scorer{s.scorer}
 	for len(workers) < s.o.Workers {
-		workers = append(workers, s.another())
+		workers = append(workers, s.scorer.another())
 	}
 	limit := maxLinks
 	err = s.pairs(ctx, step, func(batch []pair) {
@@ -207,7 +206,7 @@ func score(workers []*scorer, batch []pair, bar float64) [][]link {
 // pairs calls fn with the pairs worth comparing of a step.
 func (s *Search) pairs(ctx context.Context, step int, fn func([]pair)) error {
 	if s.blocks == nil {
-		return s.r.allPairs(ctx, fn)
+		return s.scorer.r.allPairs(ctx, fn)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
