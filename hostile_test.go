@@ -47,6 +47,8 @@ func (m *maker) given(t *testing.T, kind string) crm.Values {
 		kinds, err := m.Kinds()
 		require.NoError(t, err)
 		return crm.Values{"object": kinds[m.n%len(kinds)]}
+	case "duplicate_policy": // there is one of a kind
+		return crm.Values{"kind": []string{"person", "organisation", "household"}[m.n%3]}
 	case "retention":
 		return crm.Values{"name": fmt.Sprint("x", m.n), "object": "customer", "since": "updated", "after": "90d", "action": "delete"}
 	}

@@ -40,7 +40,8 @@ type object struct {
 	after    func(ctx context.Context, c *change) error
 	merging  func(ctx context.Context, m *merging) error
 	relink   func(ctx context.Context, c *change) error
-	rights   bool // its records decide over rights
+	rights   bool                                                  // its records decide over rights
+	known    func(ctx context.Context, tenant string) (any, error) // reads all of them, of a kind that is known without asking
 
 	appearances []*appearance // in the timelines of other records
 }
@@ -137,6 +138,9 @@ type Object[T any] struct {
 	// Timeline says how its records appear in the timelines of others; see
 	// [Core.Timeline].
 	Timeline []Appearance
+	// Known says that its records are settings, at most 100 of a tenant, which [Kind.Known]
+	// returns without asking the database.
+	Known bool
 }
 
 // Write is a record being written, as hooks see it. Hooks may run more than once
@@ -179,6 +183,9 @@ func Define[T any](c *Core, def Object[T]) (*Kind[T], error) {
 	o.initial = hook(def.Initial)
 	o.before, o.after, o.merging = hook(def.BeforeWrite), hook(def.AfterWrite), mergeHook(def.Merge)
 	o.relink = hook(def.Relink)
+	if def.Known {
+		o.rights, o.known = true, func(ctx context.Context, tenant string) (any, error) { return readAll[T](ctx, c, tenant, o) }
+	}
 	for _, x := range def.Timeline {
 		if err := o.appear(x); err != nil {
 			return nil, failed("define", def.Name, ID{}, err)

@@ -28,6 +28,7 @@ type rights struct {
 	custom  definitions     // what the tenant defined, which counts as a change of rights
 	zone    *time.Location  // its calendar, of which the same is true; nil is UTC
 	erased  bool            // whether somebody was erased, who must not come back unseen
+	known   map[*object]any // the records of kinds that are known without asking
 
 	circles     sync.Map // of the teams' ids: *circle
 	permissions sync.Map // of the roles' ids and the kind: *permission
@@ -362,6 +363,9 @@ func (w *writer) rightsWritten(ctx context.Context, changes []*change) error {
 // roomFor refuses more members, teams or roles than are held in memory.
 func (w *writer) roomFor(ctx context.Context, changes []*change) error {
 	most := map[string]int64{memberKind: maxMembers, teamKind: maxTeams, roleKind: maxRoles}[w.name]
+	if w.known != nil {
+		most = maxKnown
+	}
 	if most == 0 { // custom fields and rules are counted by object
 		return nil
 	}
@@ -421,6 +425,9 @@ func (c *Core) loadRights(ctx context.Context, tenant string, counter int64) (*r
 	}
 	if err == nil {
 		r.custom, err = c.readDefinitions(ctx, tenant, r.zone)
+	}
+	if err == nil {
+		r.known, err = c.readKnown(ctx, tenant)
 	}
 	return r, err
 }

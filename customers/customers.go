@@ -56,12 +56,11 @@ func New(core *crm.Core) (*Customers, error) {
 		return nil, err
 	}
 	c := &Customers{core: core}
-	c.Duplicates = &Duplicates{c}
 	for _, define := range []func(*crm.Core) error{
 		c.defineCustomers, c.defineIdentities, c.defineContactPoints, c.definePostalAddresses,
 		c.defineRelationships, c.definePreferences, c.defineLevels, c.defineBehaviour, c.definePurchases,
 		c.defineConsents, c.defineSuppressions, c.defineSegments, c.defineHealth,
-		c.definePrivacy,
+		c.definePrivacy, c.defineDuplicates,
 	} {
 		if err := define(core); err != nil {
 			return nil, err
@@ -92,6 +91,9 @@ func (c *Customers) prepare(ctx context.Context, w *crm.Write[Customer]) error {
 // written is what follows once a customer is written.
 func (c *Customers) written(ctx context.Context, w *crm.Write[Customer]) error {
 	if err := c.claimAddresses(ctx, w); err != nil {
+		return err
+	}
+	if err := c.Duplicates.written(ctx, w); err != nil {
 		return err
 	}
 	return c.Purchases.revived(ctx, w)

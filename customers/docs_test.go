@@ -24,6 +24,25 @@ func TestThePageOnPurchasesShowsTheCode(t *testing.T) {
 	}
 }
 
+// TestThePageOnDuplicatesShowsTheCode holds the blocks of docs/duplicates.md about customers
+// to the examples.
+func TestThePageOnDuplicatesShowsTheCode(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/duplicates.md")
+	require.NoError(t, err)
+	source, err := os.ReadFile("example_duplicate_test.go")
+	require.NoError(t, err)
+	shown := 0
+	for i, block := range strings.Split(string(page), "```") {
+		_, code, _ := strings.Cut(block, "\n")
+		if i%2 == 1 && strings.Contains(code, "app.Customers") {
+			shown++
+			require.Contains(t, strings.Join(strings.Fields(string(source)), " "), strings.Join(strings.Fields(code), " "))
+		}
+	}
+	require.Equal(t, 4, shown)
+}
+
 // TestThePagesShowTheCode holds the code in docs/customers.md and docs/consent.md to be what is in the
 // examples of this package, but for white space.
 func TestThePagesShowTheCode(t *testing.T) {

@@ -10,11 +10,39 @@ import (
 	"github.com/embedcrm/embedcrm/customers/match"
 )
 
-// Duplicates finds customers that are one.
-type Duplicates struct{ people *Customers }
+// Duplicates finds customers that are one: as they come in (Check and Policies), and among
+// those who are there (Scan and Sets).
+type Duplicates struct {
+	// Policies are what is asked of new customers.
+	Policies *DuplicatePolicies
+	// Scans are the searches through all customers.
+	Scans *crm.Collection[DuplicateScan]
+
+	people    *Customers
+	policies  *crm.Kind[DuplicatePolicy]
+	scans     *crm.Kind[DuplicateScan]
+	keys      *crm.Ledger[duplicateKey]
+	holds     *crm.Ledger[duplicateHold]
+	dismissed *crm.Ledger[dismissed]
+	pairs     *crm.Ledger[duplicatePair]
+	sets      *crm.Ledger[duplicate]
+}
+
+func (c *Customers) defineDuplicates(core *crm.Core) error {
+	d := &Duplicates{people: c}
+	c.Duplicates = d
+	for _, define := range []func(*crm.Core) error{d.definePolicies, d.defineKeys, d.defineDismissed, d.defineScans} {
+		if err := define(core); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // DuplicateSet is customers that are taken to be one.
 type DuplicateSet struct {
+	// Number is its place among those found, the surest first, from 1 on.
+	Number int64
 	// Customers are their ids, in the order of the list that was searched: without
 	// crm.OrderBy, the one changed last first.
 	Customers []crm.ID
@@ -46,6 +74,7 @@ func (d *Duplicates) find(ctx context.Context, kind Kind, o match.Options, opts 
 	if err != nil {
 		return nil, err
 	}
+	records.ReadBy(d.people.core.Readings)
 	var ids []crm.ID
 	for c, err := range d.people.All(ctx, opts...) {
 		if err != nil {
@@ -82,6 +111,9 @@ func (d *Duplicates) find(ctx context.Context, kind Kind, o match.Options, opts 
 		}
 	}
 	slices.SortStableFunc(sets, func(a, b DuplicateSet) int { return cmp.Compare(b.Probability, a.Probability) })
+	for i := range sets {
+		sets[i].Number = int64(i) + 1
+	}
 	return sets, nil
 }
 

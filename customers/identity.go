@@ -61,7 +61,7 @@ type Identities struct {
 func (c *Customers) defineIdentities(core *crm.Core) error {
 	i := &Identities{people: c}
 	kind, err := crm.Define(core, crm.Object[Identity]{
-		Name: "identity", Plural: "identities", BeforeWrite: i.normalise, AfterWrite: i.claim,
+		Name: "identity", Plural: "identities", BeforeWrite: i.normalise, AfterWrite: i.written,
 	})
 	if err != nil {
 		return err
@@ -107,6 +107,14 @@ func (i *Identities) normalise(ctx context.Context, w *crm.Write[Identity]) erro
 		}
 	}
 	return nil
+}
+
+// written is what follows once an identity is written.
+func (i *Identities) written(ctx context.Context, w *crm.Write[Identity]) error {
+	if err := i.claim(ctx, w); err != nil {
+		return err
+	}
+	return i.people.Duplicates.identityWritten(ctx, w)
 }
 
 // claim refuses an address that another customer has, where the tenant asks for that.

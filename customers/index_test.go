@@ -42,3 +42,45 @@ func TestIdentifyReadsByIndexes(t *testing.T) {
 		}
 	})
 }
+
+// TestCheckReadsByIndexes holds that a check is two statements, by the index of match keys
+// and by ids, and that without a policy writing asks nothing.
+func TestCheckReadsByIndexes(t *testing.T) {
+	t.Parallel()
+	enginetest.Listening(t, func(t *testing.T, e enginetest.Engine, heard *enginetest.Heard) {
+		d := newDesk(t, e.Store, customers.Policy{})
+		ctx := as(t, "dana")
+		d.person(ctx, t, "Ada Lovelace", "ada@example.com")
+		heard.Forget()
+		d.person(ctx, t, "Grace Hopper", "grace@example.com")
+		for _, s := range heard.Reads() {
+			require.NotContains(t, s.Text, "duplicate", "without a policy")
+		}
+
+		_, err := d.Duplicates.Policies.Create(ctx, customers.DuplicatePolicy{Kind: customers.Person})
+		require.NoError(t, err)
+		list := make([]customers.Customer, 2000)
+		for i := range list {
+			list[i] = customers.Customer{Kind: customers.Person, Name: fmt.Sprintf("Ada %d", i), Email: fmt.Sprintf("a%d@example.com", i)}
+		}
+		_, err = d.CreateAll(ctx, list)
+		require.NoError(t, err)
+		_, err = e.DB.ExecContext(ctx, "ANALYZE")
+		require.NoError(t, err)
+		_, err = d.Duplicates.Check(ctx, customers.Customer{Name: "Ada"})
+		require.NoError(t, err)
+		heard.Forget()
+		found, err := d.Duplicates.Check(ctx, customers.Customer{Name: "Ada 7", Email: "a7@example.com"})
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+		reads := heard.Reads()
+		require.Len(t, reads, 2)
+		require.Contains(t, reads[0].Text, "duplicate_key")
+		for _, s := range reads {
+			plan := e.Explain(t, s)
+			require.NotContains(t, plan, "customer_updated", s.Text)
+			require.NotContains(t, plan, "Seq Scan", s.Text)
+			require.NotRegexp(t, `SCAN (crm_duplicate_key|crm_customer|t)\b`, plan, s.Text)
+		}
+	})
+}

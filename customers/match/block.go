@@ -30,6 +30,7 @@ type blocks struct {
 	most  int      // records of a block
 	often map[uint32]uint32
 	parts uint32
+	list  []entry // what a part is gathered in, again and again
 }
 
 // entry is a key and a record, sorted by key.
@@ -44,6 +45,13 @@ func newBlocks(ctx context.Context, r *Records) (*blocks, error) {
 	for f := range cached {
 		cached[f] = r.columns[f].keys(f, r.partner[f])
 	}
+	most := 0
+	for f := range r.columns {
+		for _, id := range r.columns[f].cells {
+			most += len(cached[f].of(id))
+		}
+	}
+	b.keys = make([]uint32, 0, most)
 	for i := range r.n {
 		from := len(b.keys)
 		for f := range r.columns {
@@ -100,7 +108,7 @@ func (b *blocks) of(i int) []uint32 {
 
 // base are the entries of a part of the keys, sorted.
 func (b *blocks) base(part uint32) []entry {
-	var list []entry
+	list := b.list[:0]
 	for i := range b.until {
 		for _, k := range b.of(i) {
 			if k%b.parts == part {
@@ -108,6 +116,7 @@ func (b *blocks) base(part uint32) []entry {
 			}
 		}
 	}
+	b.list = list
 	slices.Sort(list)
 	return list
 }
@@ -144,8 +153,8 @@ func combine(a, b uint32) uint32 {
 
 // combined are the entries of a part of the keys that combine n frequent ones; those
 // of n-1 were too frequent still.
-func (b *blocks) combined(n int, part uint32, often map[uint32]bool) []entry {
-	var list []entry
+func (b *blocks) combined(n int, part uint32, often map[uint32]struct{}) []entry {
+	list := b.list[:0]
 	var common []uint32
 	add := func(i int, key uint32) {
 		if key%b.parts == part {
@@ -161,7 +170,7 @@ func (b *blocks) combined(n int, part uint32, often map[uint32]bool) []entry {
 					add(i, two)
 					continue
 				}
-				if !often[two] {
+				if _, frequent := often[two]; !frequent {
 					continue
 				}
 				for z := y + 1; z < len(common); z++ {
@@ -170,6 +179,7 @@ func (b *blocks) combined(n int, part uint32, often map[uint32]bool) []entry {
 			}
 		}
 	}
+	b.list = list
 	slices.Sort(list)
 	return slices.Compact(list)
 }
@@ -193,71 +203,88 @@ func groups(list []entry) func(yield func([]entry) bool) {
 // pair is two records, the lesser number first.
 type pair struct{ a, b uint32 }
 
+// batch is how many pairs are handed on at once.
+const batch = 1 << 14
+
+// batches gathers pairs.
+type batches struct {
+	list []pair
+	fn   func([]pair)
+}
+
+func (b *batches) add(x, y uint32) {
+	if b.list = append(b.list, pair{min(x, y), max(x, y)}); len(b.list) == batch {
+		b.flush()
+	}
+}
+
+func (b *batches) flush() {
+	b.fn(b.list)
+	b.list = b.list[:0]
+}
+
+// allPairs calls fn with all pairs of few records.
+func (r *Records) allPairs(ctx context.Context, fn func([]pair)) error {
+	to := batches{make([]pair, 0, batch), fn}
+	for i := range uint32(r.n) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		for j := range i {
+			to.add(i, j)
+		}
+	}
+	to.flush()
+	return nil
+}
+
+// part calls fn with the pairs that share a combination of n keys, in a part of the
+// combinations, some of them several times. before are the combinations of n-1 that are
+// too frequent, for those of three; those of n are noted in often.
+func (b *blocks) part(n int, part uint32, before, often map[uint32]struct{}, fn func([]pair)) {
+	to := batches{make([]pair, 0, batch), fn}
+	var list []entry
+	if n == 1 {
+		list = b.base(part)
+	} else {
+		list = b.combined(n, part, before)
+	}
+	for block := range groups(list) {
+		switch {
+		case len(block) <= b.most:
+			for x := range block {
+				for y := range x {
+					to.add(block[x].record(), block[y].record())
+				}
+			}
+		case n == maxCombined:
+			for x := range block {
+				for y := x + 1; y < min(x+1+window, len(block)); y++ {
+					to.add(block[x].record(), block[y].record())
+				}
+			}
+		case often != nil:
+			often[block[0].key()] = struct{}{}
+		}
+	}
+	to.flush()
+}
+
 // candidates calls fn with the pairs worth comparing, some of them several times. It
 // says how much of the work is done.
-//
-//nolint:gocognit // a pass over partitions, blocks and windows
-func (r *Records) candidates(ctx context.Context, b *blocks, progress func(done, total int64), fn func([]pair)) error {
-	batch := make([]pair, 0, 4096)
-	flush := func() {
-		fn(batch)
-		batch = batch[:0]
-	}
-	add := func(x, y uint32) {
-		if batch = append(batch, pair{min(x, y), max(x, y)}); len(batch) == cap(batch) {
-			flush()
-		}
-	}
-	defer func() { flush() }()
-	if b == nil { // few enough
-		for i := range uint32(r.n) {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			for j := range i {
-				add(i, j)
-			}
-			progress(int64(i)+1, int64(r.n))
-		}
-		return nil
-	}
-	var done int64
+func (b *blocks) candidates(ctx context.Context, progress func(done, total int64), fn func([]pair)) error {
+	var before map[uint32]struct{}
 	total := int64(b.parts) * maxCombined
-	oftenBefore := map[uint32]bool{}
 	for n := 1; n <= maxCombined; n++ {
-		often := map[uint32]bool{}
+		often := map[uint32]struct{}{}
 		for part := range b.parts {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			var list []entry
-			if n == 1 {
-				list = b.base(part)
-			} else {
-				list = b.combined(n, part, oftenBefore)
-			}
-			for block := range groups(list) {
-				switch {
-				case len(block) <= b.most:
-					for x := range block {
-						for y := range x {
-							add(block[x].record(), block[y].record())
-						}
-					}
-				case n == maxCombined:
-					for x := range block {
-						for y := x + 1; y < min(x+1+window, len(block)); y++ {
-							add(block[x].record(), block[y].record())
-						}
-					}
-				default:
-					often[block[0].key()] = true
-				}
-			}
-			done++
-			progress(done, total)
+			b.part(n, part, before, often, fn)
+			progress(int64(n-1)*int64(b.parts)+int64(part)+1, total)
 		}
-		oftenBefore = often
+		before = often
 	}
 	return nil
 }

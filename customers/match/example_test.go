@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"log"
 
+	"github.com/embedcrm/embedcrm/crm/pinyin"
 	"github.com/embedcrm/embedcrm/customers/match"
 )
 
 func ExampleCompare() {
 	for _, c := range [][2]string{{"Bill Gates", "GATES, William"}, {"李雷", "Lei Li"}, {"Ada Lovelace", "Charles Babbage"}} {
-		level, why, err := match.Compare(match.Person, c[0], c[1])
+		level, why, err := match.Compare(match.Person, c[0], c[1], pinyin.Readings)
 		fmt.Println(level, "-", why, err)
 	}
 	// Output:
@@ -26,6 +27,7 @@ func inventors() (*match.Records, []match.Field) {
 	if err != nil {
 		log.Fatal(err)
 	}
+	people.ReadBy(pinyin.Readings)
 	for _, row := range [][]string{
 		{"Ada Lovelace", "1815-12-10", "ada@example.com"},
 		{"Charles Babbage", "1791-12-26", "charles@example.com"},
@@ -79,6 +81,7 @@ func ExampleLearn() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	people.ReadBy(pinyin.Readings)
 	for _, row := range l.rows {
 		if _, err := people.Add(row...); err != nil {
 			log.Fatal(err)
@@ -102,4 +105,67 @@ func ExampleGuess() {
 	// email true
 	//  false
 	// company
+}
+
+// What one value has in common with another is found again by an index of keys.
+func ExampleKeys() {
+	fmt.Printf("%q\n", match.Keys(match.Person, "LOVELACE, Bob", nil))
+	fmt.Printf("%q\n", match.Keys(match.Person, "Robert Lovelase", nil))
+	fmt.Printf("%q\n", match.Keys(match.Person, "李雷", pinyin.Readings))
+	fmt.Printf("%q\n", match.Keys(match.Company, "Acme Engines GmbH", nil))
+	fmt.Printf("%q\n", match.Keys(match.Email, "A.da+shop@googlemail.com", nil))
+	fmt.Printf("%q\n", match.Keys(match.Phone, "+49 30 901820", nil))
+	// Output:
+	// ["lovelacerobert" "lovelacebob" "~lflc rbrt "]
+	// ["lovelaserobert" "robertlovelase" "~lfls rbrt "]
+	// ["李雷" "lilei" "leili"]
+	// ["acmeengines" "~acm engns "]
+	// ["ada@gmail.com"]
+	// ["0901820"]
+}
+
+// Two records by themselves, of whose name seven others are known.
+func ExampleModel_Compare() {
+	_, fields := inventors()
+	model, err := match.Usual(.001, fields...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	why, err := model.Compare([]string{"Ada Lovelace", "", "ada@example.com"}, []string{"Lovelace, Ada", "", "ada@example.com"}, []float64{-3, 0, 0}, nil)
+	fmt.Println(err)
+	fmt.Print(why)
+	// Output:
+	// <nil>
+	//     +7.7  name             ada lovelace: the same
+	//    +11.2  mail             ada@example.com: the same
+	//    -10.0  before comparing
+	//     +8.9  bits: probability 0.9980
+}
+
+// A search is ended after each step, and goes on.
+func ExampleSearch() {
+	people, fields := inventors()
+	model, err := match.Usual(.001, fields...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	var found []match.Pair
+	for step := 0; ; step++ {
+		search, err := match.NewSearch(ctx, people, model, match.Options{}) // in any process
+		if err != nil {
+			log.Fatal(err)
+		}
+		if step == search.Steps() {
+			clusters, err := search.Clusters(found)
+			fmt.Println(len(clusters), clusters[0].Records, err)
+			return
+		}
+		pairs, err := search.Step(ctx, step)
+		if err != nil {
+			log.Fatal(err)
+		}
+		found = append(found, pairs...)
+	}
+	// Output: 1 [0 2] <nil>
 }

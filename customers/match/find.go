@@ -3,7 +3,6 @@ package match
 import (
 	"context"
 	"math"
-	"runtime"
 	"slices"
 	"sync"
 
@@ -50,79 +49,204 @@ type link struct {
 // records taken together speak for it, so that a chain of likenesses makes no cluster
 // (correlation clustering: Bansal, Blum, Chawla 2004).
 func Find(ctx context.Context, r *Records, m *Model, o Options) ([]Cluster, error) {
-	s, err := newScorer(r, m)
+	s, list, err := search(ctx, r, m, o)
 	if err != nil {
 		return nil, err
 	}
-	links, bar, err := s.links(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	return newForest(s, bar).grow(links), nil
+	return newForest(s.scorer, s.bar).grow(list), nil
 }
 
 // FindPairs returns the pairs that by themselves are taken to be one entity, by number.
 func FindPairs(ctx context.Context, r *Records, m *Model, o Options) ([]Pair, error) {
-	s, err := newScorer(r, m)
-	if err != nil {
-		return nil, err
-	}
-	links, _, err := s.links(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]Pair, len(links))
-	for i, l := range links {
-		list[i] = Pair{int(l.a), int(l.b), probability(l.bits)}
-	}
-	return list, nil
+	_, list, err := search(ctx, r, m, o)
+	return pairsOf(list), err
 }
 
-// links are the pairs from the threshold on, and that in bits.
-func (s *scorer) links(ctx context.Context, o Options) ([]link, float64, error) {
+// search takes all steps of a search.
+func search(ctx context.Context, r *Records, m *Model, o Options) (*Search, []link, error) {
+	s, err := NewSearch(ctx, r, m, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	var all []link
+	for step := range s.Steps() {
+		list, err := s.step(ctx, step)
+		if err != nil {
+			return nil, nil, err
+		}
+		all = append(all, list...)
+		o.progress(int64(step)+1, int64(s.Steps()))
+	}
+	return s, distinctLinks(all), nil
+}
+
+// Search looks for pairs in steps of about equal length, so that who keeps what each step
+// found can stop between two and go on later, in another process too, with the same
+// records and the same model. One goroutine uses it.
+type Search struct {
+	scorer *scorer
+	o      Options
+	bar    float64 // the threshold in bits
+	blocks *blocks // nil: all pairs are compared
+	// often are the combinations of two keys that are too frequent. They are noted by the
+	// steps that look at them, if these are taken in order; noted says how many were.
+	often map[uint32]struct{}
+	noted uint32
+}
+
+// NewSearch returns a search none of whose steps is done.
+func NewSearch(ctx context.Context, r *Records, m *Model, o Options) (*Search, error) {
+	scorer, err := newScorer(r, m)
+	if err != nil {
+		return nil, err
+	}
+	s := &Search{scorer: scorer, o: o}
 	threshold := o.Threshold
 	if threshold == 0 {
 		threshold = .5
 	}
 	if !(threshold > 0 && threshold < 1) {
-		return nil, 0, crm.Invalid("threshold", "is %v: a probability between 0 and 1", threshold)
+		return nil, crm.Invalid("threshold", "is %v: a probability between 0 and 1", threshold)
 	}
-	bar := math.Log2(threshold / (1 - threshold))
-	b, err := s.r.block(ctx)
-	if err != nil {
-		return nil, 0, err
-	}
-	list, err := s.score(ctx, b, bar, o)
-	slices.SortFunc(list, func(x, y link) int { return comparePairs(x.pair, y.pair) })
-	return slices.CompactFunc(list, func(x, y link) bool { return x.pair == y.pair }), bar, err
+	s.bar = math.Log2(threshold / (1 - threshold))
+	scorer.apart = o.Apart
+	s.blocks, err = r.block(ctx)
+	return s, err
 }
 
-// score scores the pairs worth comparing, on all processors, and returns those above
-// the bar in any order.
-func (s *scorer) score(ctx context.Context, b *blocks, bar float64, o Options) (list []link, err error) {
-	var wait sync.WaitGroup
-	var mu sync.Mutex
-	work := make(chan []pair)
-	for range runtime.GOMAXPROCS(0) {
-		wait.Go(func() {
-			s := s.another()
-			var found []link
-			for batch := range work {
-				for _, p := range batch {
-					if bits := s.bits(p.a, p.b); bits > bar {
-						found = append(found, link{p, bits})
-					}
-				}
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			list = append(list, found...)
-		})
+// Steps returns how many steps there are. It is the same for the same records.
+func (s *Search) Steps() int {
+	if s.blocks == nil {
+		return 1
 	}
-	err = s.r.candidates(ctx, b, o.progress, func(batch []pair) { work <- slices.Clone(batch) })
-	close(work)
+	return int(s.blocks.parts) * maxCombined
+}
+
+// Step returns the pairs that a step finds, by number, from 0 on. Several steps may find the
+// same pair. Steps are taken in order; who begins in between pays once for what the steps
+// before would have left in memory.
+func (s *Search) Step(ctx context.Context, step int) ([]Pair, error) {
+	if step < 0 || step >= s.Steps() {
+		return nil, crm.Invalid("step", "is %d: there are %d, from 0 on", step, s.Steps())
+	}
+	list, err := s.step(ctx, step)
+	return pairsOf(list), err
+}
+
+// Clusters makes clusters of the pairs that all steps found, as [Find] does.
+func (s *Search) Clusters(pairs []Pair) ([]Cluster, error) {
+	list := make([]link, 0, len(pairs))
+	for _, p := range pairs {
+		if p.A < 0 || p.B < 0 || p.A >= s.scorer.r.n || p.B >= s.scorer.r.n || p.A == p.B {
+			return nil, crm.Invalid("pairs", "has %d and %d: numbers are from 0 to %d", p.A, p.B, s.scorer.r.n-1)
+		}
+		x := pair{uint32(min(p.A, p.B)), uint32(max(p.A, p.B))}
+		if bits := s.scorer.bits(x.a, x.b); bits > s.bar {
+			list = append(list, link{x, bits})
+		}
+	}
+	return newForest(s.scorer, s.bar).grow(distinctLinks(list)), nil
+}
+
+func pairsOf(links []link) []Pair {
+	list := make([]Pair, len(links))
+	for i, l := range links {
+		list[i] = Pair{int(l.a), int(l.b), probability(l.bits)}
+	}
+	return list
+}
+
+// distinctLinks sorts links by their records, and drops those that are there twice.
+func distinctLinks(list []link) []link {
+	slices.SortFunc(list, func(x, y link) int { return comparePairs(x.pair, y.pair) })
+	return slices.CompactFunc(list, func(x, y link) bool { return x.pair == y.pair })
+}
+
+// maxLinks is how many links are kept before those that are there twice are dropped.
+const maxLinks = 1 << 18
+
+func (s *Search) step(ctx context.Context, step int) (found []link, err error) {
+	workers := []*scorer{s.scorer}
+	for len(workers) < s.o.Workers {
+		workers = append(workers, s.scorer.another())
+	}
+	limit := maxLinks
+	err = s.pairs(ctx, step, func(batch []pair) {
+		for _, list := range score(workers, batch, s.bar) {
+			found = append(found, list...)
+		}
+		if len(found) > limit {
+			found = distinctLinks(found)
+			limit = max(maxLinks, 2*len(found))
+		}
+	})
+	return distinctLinks(found), err
+}
+
+// score scores pairs, by each of the workers a part, and returns those above the bar.
+func score(workers []*scorer, batch []pair, bar float64) [][]link {
+	found := make([][]link, len(workers))
+	part := (len(batch) + len(workers) - 1) / len(workers)
+	work := func(w int) {
+		for _, p := range batch[min(w*part, len(batch)):min((w+1)*part, len(batch))] {
+			if bits := workers[w].bits(p.a, p.b); bits > bar {
+				found[w] = append(found[w], link{p, bits})
+			}
+		}
+	}
+	var wait sync.WaitGroup
+	for w := 1; w < len(workers); w++ {
+		wait.Go(func() { work(w) })
+	}
+	work(0)
 	wait.Wait()
-	return list, err
+	return found
+}
+
+// pairs calls fn with the pairs worth comparing of a step.
+func (s *Search) pairs(ctx context.Context, step int, fn func([]pair)) error {
+	if s.blocks == nil {
+		return s.scorer.r.allPairs(ctx, fn)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	n, part := step/int(s.blocks.parts)+1, uint32(step)%s.blocks.parts
+	switch n {
+	case maxCombined - 1:
+		if part == 0 {
+			s.often, s.noted = map[uint32]struct{}{}, 0
+		}
+		often := s.often
+		if part != s.noted {
+			often = nil // begun in between
+		} else {
+			s.noted++
+		}
+		s.blocks.part(n, part, nil, often, fn)
+		return nil
+	case maxCombined:
+		if err := s.noteOften(ctx); err != nil {
+			return err
+		}
+	}
+	s.blocks.part(n, part, s.often, nil, fn)
+	return nil
+}
+
+// noteOften notes what the steps before would have noted, had they been taken.
+func (s *Search) noteOften(ctx context.Context) error {
+	if s.noted == s.blocks.parts {
+		return nil
+	}
+	s.often, s.noted = map[uint32]struct{}{}, 0
+	for ; s.noted < s.blocks.parts; s.noted++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		s.blocks.part(maxCombined-1, s.noted, nil, s.often, func([]pair) {})
+	}
+	return nil
 }
 
 // forest is clusters that grow.

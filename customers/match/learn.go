@@ -25,6 +25,13 @@ type Options struct {
 	Threshold float64
 	// Progress is told how far the work is, in steps of about equal length.
 	Progress func(done, total int64)
+	// Workers is how many goroutines compare, while the call lasts; 0 is 1: the caller's
+	// own.
+	Workers int
+	// Apart reports that two records, by their numbers, are known to be two entities:
+	// they are no pair, and in no cluster together. It is called by all workers; nil: of
+	// none that is known.
+	Apart func(a, b int) bool
 }
 
 func (o Options) progress(done, total int64) {
@@ -166,7 +173,7 @@ func (l *learner) look(ctx context.Context, o Options) error {
 	}
 	var list []pair
 	mask := uint32(0)
-	err = l.r.candidates(ctx, b, o.progress, func(batch []pair) {
+	err = b.candidates(ctx, o.progress, func(batch []pair) {
 		for _, p := range batch {
 			if combine(p.a, p.b)&mask == 0 {
 				list = append(list, p)

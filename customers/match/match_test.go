@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/embedcrm/embedcrm/crm"
+	"github.com/embedcrm/embedcrm/crm/pinyin"
 	"github.com/embedcrm/embedcrm/customers/match"
 )
 
@@ -104,10 +105,10 @@ func TestHowFarValuesAgree(t *testing.T) {
 		{match.Text, "", "steakhouse", match.Missing},
 		{match.Text, "n/a", "steakhouse", match.Missing},
 	} {
-		level, why, err := match.Compare(c.kind, c.a, c.b)
+		level, why, err := match.Compare(c.kind, c.a, c.b, pinyin.Readings)
 		require.NoError(t, err)
 		require.Equal(t, c.want, level, "%s: %q and %q: %s", c.kind, c.a, c.b, why)
-		back, _, err := match.Compare(c.kind, c.b, c.a)
+		back, _, err := match.Compare(c.kind, c.b, c.a, pinyin.Readings)
 		require.NoError(t, err)
 		require.Equal(t, level, back, "%s: %q and %q, the other way round", c.kind, c.a, c.b)
 	}
@@ -125,12 +126,12 @@ func TestAnythingCanBeCompared(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		kind := rapid.SampledFrom(kinds).Draw(t, "kind")
 		a, b := text.Draw(t, "a"), text.Draw(t, "b")
-		one, _, err := match.Compare(kind, a, b)
+		one, _, err := match.Compare(kind, a, b, pinyin.Readings)
 		require.NoError(t, err)
-		other, _, err := match.Compare(kind, b, a)
+		other, _, err := match.Compare(kind, b, a, pinyin.Readings)
 		require.NoError(t, err)
 		require.Equal(t, one, other)
-		self, _, err := match.Compare(kind, a, a)
+		self, _, err := match.Compare(kind, a, a, pinyin.Readings)
 		require.NoError(t, err)
 		require.Contains(t, []match.Level{match.Same, match.Missing}, self)
 	})
@@ -140,6 +141,7 @@ func records(t *testing.T, fields []match.Field, rows ...[]string) *match.Record
 	t.Helper()
 	r, err := match.NewRecords(fields...)
 	require.NoError(t, err)
+	r.ReadBy(pinyin.Readings)
 	for _, row := range rows {
 		_, err := r.Add(row...)
 		require.NoError(t, err)
@@ -228,6 +230,7 @@ func TestFrequentValuesAreStillFound(t *testing.T) {
 	fields := []match.Field{{Name: "name", Kind: match.Person}, {Name: "city", Kind: match.Place}, {Name: "born", Kind: match.Date}}
 	r, err := match.NewRecords(fields...)
 	require.NoError(t, err)
+	r.ReadBy(pinyin.Readings)
 	w := newWorld(9)
 	const n = 3000
 	for i := range n { // two surnames, two cities, and each person twice
@@ -280,7 +283,7 @@ func TestWhatIsRefused(t *testing.T) {
 	refused(err, "fields: are 0")
 	_, err = match.NewRecords(match.Field{Name: "x", Kind: "colour"})
 	refused(err, `x is of the kind "colour"`)
-	_, _, err = match.Compare("colour", "red", "blue")
+	_, _, err = match.Compare("colour", "red", "blue", pinyin.Readings)
 	refused(err, "kind")
 	_, err = match.Usual(2, name)
 	refused(err, "prior: is 2")

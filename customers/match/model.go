@@ -109,7 +109,10 @@ type scorer struct {
 	r     *Records
 	m     *Model
 	w     weights
+	apart func(a, b int) bool
 	found []agreement
+	// rarity is what is known of how rare the values of a single pair are, in bits by field.
+	rarity []float64
 }
 
 // newScorer checks that a model and records fit together.
@@ -122,12 +125,12 @@ func newScorer(r *Records, m *Model) (*scorer, error) {
 		return nil, err
 	}
 	r.count()
-	return &scorer{r, m, w, make([]agreement, len(r.fields))}, nil
+	return &scorer{r: r, m: m, w: w, found: make([]agreement, len(r.fields))}, nil
 }
 
 // another is a scorer for another goroutine.
 func (s *scorer) another() *scorer {
-	return &scorer{s.r, s.m, s.w, make([]agreement, len(s.found))}
+	return &scorer{r: s.r, m: s.m, w: s.w, apart: s.apart, found: make([]agreement, len(s.found))}
 }
 
 // prior are the odds before anything is compared, in bits.
@@ -136,6 +139,9 @@ func (m *Model) prior() float64 { return math.Log2(m.Prior / (1 - m.Prior)) }
 // bits are the odds that two records are of one entity, in bits: 0 is even, 10 is about
 // a thousand to one.
 func (s *scorer) bits(a, b uint32) float64 {
+	if s.apart != nil && s.apart(int(a), int(b)) {
+		return math.Inf(-1)
+	}
 	s.r.compare(a, b, s.found)
 	var sum sums
 	for f := range s.found {
@@ -161,6 +167,9 @@ func (s *scorer) weigh(f int, a uint32) (w, rare float64) {
 
 // rare adjusts the weight of what is agreed on to how frequent it is.
 func (s *scorer) rare(f int, a uint32) float64 {
+	if s.rarity != nil && s.found[f].level >= Close {
+		return s.rarity[f]
+	}
 	if s.r.n < minLearn {
 		return 0
 	}

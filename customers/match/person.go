@@ -5,9 +5,10 @@ import (
 	"strings"
 
 	"github.com/adrg/strutil/metrics"
-
-	"github.com/embedcrm/embedcrm/crm/pinyin"
 )
+
+// reader says how a text is read in letters, as crm/pinyin does; nil: nobody knows.
+type reader func(text string) []string
 
 // A title or a suffix is no part of a name.
 func isTitle(word string) bool {
@@ -41,7 +42,10 @@ func personWords(s string) []string {
 // readings are the ways in which a Chinese name is read in letters, the surname first
 // and last: 李雷 is lilei and leili. Other names have none. Where a character is read in
 // several ways, there are several, with a surname's own way first.
-func readings(name string) (list []string) {
+func (read reader) readings(name string) (list []string) {
+	if read == nil {
+		return nil
+	}
 	name = strings.ReplaceAll(name, " ", "")
 	chars := []rune(name)
 	if len(chars) == 0 || len(chars) > 6 || strings.ContainsFunc(name, func(r rune) bool { return !isHan(r) }) {
@@ -51,12 +55,12 @@ func readings(name string) (list []string) {
 	if len(chars) > 2 && compound(string(chars[:2])) {
 		surname = 2
 	}
-	wholes := ways(name)
+	wholes := read.ways(name)
 	list = append(list, wholes...)
 	if len(chars) <= surname {
 		return list
 	}
-	for _, given := range ways(string(chars[surname:])) {
+	for _, given := range read.ways(string(chars[surname:])) {
 		for _, whole := range wholes {
 			if family, ok := strings.CutSuffix(whole, given); ok && !slices.Contains(list, given+family) {
 				list = append(list, given+family)
@@ -70,9 +74,9 @@ func readings(name string) (list []string) {
 const maxWays = 4
 
 // ways are the readings of all characters of a Chinese text, the usual one first.
-func ways(s string) (list []string) {
-	// pinyin.Readings says the whole in each way, and after each its initials.
-	for i, word := range pinyin.Readings(s) {
+func (read reader) ways(s string) (list []string) {
+	// It says the whole in each way, and after each its initials.
+	for i, word := range read(s) {
 		if i%2 == 1 {
 			if len(word) != len([]rune(s)) {
 				break

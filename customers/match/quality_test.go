@@ -34,6 +34,7 @@ func measure(t *testing.T, fields []match.Field, l labelled) quality {
 	t.Helper()
 	r, err := match.NewRecords(fields...)
 	require.NoError(t, err)
+	r.ReadBy(pinyin.Readings)
 	for _, row := range l.rows {
 		_, err := r.Add(row[:len(fields)]...)
 		require.NoError(t, err)

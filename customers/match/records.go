@@ -3,7 +3,6 @@ package match
 import (
 	"math"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/embedcrm/embedcrm/crm"
@@ -20,6 +19,7 @@ type Records struct {
 	columns []column
 	n       int
 	partner []int // the field one may change places with, or -1
+	read    reader
 	mu      sync.Mutex
 	counted bool // nothing more is added
 }
@@ -27,11 +27,11 @@ type Records struct {
 // column is a field of all records.
 type column struct {
 	kind    Kind
-	cells   []uint32          // by record, the number of its value; 0 is none
-	texts   []string          // by number
-	counts  []uint32          // how many records have the value
-	seen    map[string]uint32 // the numbers, while records are added
-	offs    []uint32          // by number, where its words end
+	cells   []uint32  // by record, the number of its value; 0 is none
+	texts   []string  // by number
+	counts  []uint32  // how many records have the value
+	seen    *interned // the numbers, while records are added
+	offs    []uint32  // by number, where its words end
 	words   []uint32
 	letters []uint64 // by number
 	han     map[uint32][]string
@@ -49,7 +49,7 @@ func NewRecords(fields ...Field) (*Records, error) {
 		if _, ok := f.Kind.traits(); !ok {
 			return nil, crm.Invalid("fields", "%s is of the kind %q, which there is not", f.Name, f.Kind)
 		}
-		r.columns[i] = column{kind: f.Kind, texts: []string{""}, counts: []uint32{0}, seen: map[string]uint32{}}
+		r.columns[i] = column{kind: f.Kind, texts: []string{""}, counts: []uint32{0}, seen: newInterned()}
 		r.partner[i] = -1
 	}
 	r.pair(Given, Family)
@@ -71,6 +71,13 @@ func (r *Records) pair(a, b Kind) {
 	}
 }
 
+// ReadBy makes known how names in Chinese are read in letters: by [pinyin.Readings], or
+// nil: they are compared by their characters alone. It is called before the first Add. It
+// is a function so that the dictionary is in the programs that want it.
+//
+// [pinyin.Readings]: https://pkg.go.dev/github.com/embedcrm/embedcrm/crm/pinyin#Readings
+func (r *Records) ReadBy(readings func(text string) []string) { r.read = readings }
+
 // Fields returns what the records are compared by.
 func (r *Records) Fields() []Field { return slices.Clone(r.fields) }
 
@@ -91,24 +98,20 @@ func (r *Records) Add(values ...string) (int, error) {
 		return 0, crm.Invalid("values", "there are too many records")
 	}
 	for i := range r.columns {
-		r.columns[i].add(values[i])
+		r.columns[i].add(r.read.normal(r.columns[i].kind, values[i]))
 	}
 	r.n++
 	return r.n - 1, nil
 }
 
 func (c *column) add(text string) {
-	text = normal(c.kind, text)
 	if text == "" {
 		c.cells = append(c.cells, 0)
 		return
 	}
-	id, ok := c.seen[text]
-	if !ok {
-		id = uint32(len(c.texts))
-		text = strings.Clone(text)
-		c.seen[text] = id
-		c.texts = append(c.texts, text)
+	id, known := c.seen.find(text, c.texts)
+	if !known {
+		c.texts = append(c.texts, c.seen.keep(text))
 		c.counts = append(c.counts, 0)
 	}
 	c.counts[id]++
@@ -246,12 +249,14 @@ func compareValues(k Kind, a, b *value) agreement {
 	return compareText(a, b)
 }
 
-// Compare compares two texts of a kind, and says how far they agree and why, in words.
-func Compare(k Kind, a, b string) (Level, string, error) {
+// Compare compares two texts of a kind, and says how far they agree and why, in words. How
+// Chinese names are read is said as by [Records.ReadBy]; nil is by their characters alone.
+func Compare(k Kind, a, b string, readings func(text string) []string) (Level, string, error) {
 	if _, ok := k.traits(); !ok {
 		return Missing, "", crm.Invalid("kind", "%q is none", k)
 	}
-	x, y := normal(k, a), normal(k, b)
+	read := reader(readings)
+	x, y := read.normal(k, a), read.normal(k, b)
 	if x == "" || y == "" {
 		return Missing, "absent", nil
 	}

@@ -47,10 +47,17 @@ func TestScale(t *testing.T) {
 		}
 	}
 	began := processor(t)
-	m, err := match.Learn(t.Context(), r, match.Options{})
+	said := int64(-1)
+	o := match.Options{Workers: runtime.GOMAXPROCS(0), Progress: func(done, total int64) {
+		if tenth := 10 * done / total; tenth != said {
+			said = tenth
+			t.Logf("%d of %d steps, %v of processor time, %d MiB", done, total, processor(t), peak(t))
+		}
+	}}
+	m, err := match.Learn(t.Context(), r, o)
 	require.NoError(t, err)
 	learned := processor(t)
-	clusters, err := match.Find(t.Context(), r, m, match.Options{})
+	clusters, err := match.Find(t.Context(), r, m, o)
 	require.NoError(t, err)
 	var right, found int
 	for _, c := range clusters {
@@ -61,12 +68,10 @@ func TestScale(t *testing.T) {
 			}
 		}
 	}
-	var use syscall.Rusage
-	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &use))
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
 	t.Logf("%d rows: learning %v, finding %v of processor time; at most %d MiB, of which the heap had %d MiB from the system; precision %.4f, %d of about %d pairs",
-		len(entity), learned-began, processor(t)-learned, use.Maxrss>>10, mem.HeapSys>>20, float64(right)/float64(max(found, 1)), right, n/11)
+		len(entity), learned-began, processor(t)-learned, peak(t), mem.HeapSys>>20, float64(right)/float64(max(found, 1)), right, n/11)
 }
 
 // processor is the processor time this process has taken.
@@ -75,4 +80,12 @@ func processor(t *testing.T) time.Duration {
 	var use syscall.Rusage
 	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &use))
 	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
+}
+
+// peak is the most memory this process has had, in MiB.
+func peak(t *testing.T) int64 {
+	t.Helper()
+	var use syscall.Rusage
+	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &use))
+	return use.Maxrss >> 10
 }

@@ -130,22 +130,22 @@ func (v *value) slips(o *value, most int) bool {
 
 // normal is the normal form of a text in a field of some kind; empty if it says
 // nothing.
-func normal(k Kind, text string) string {
+func (read reader) normal(k Kind, text string) string {
 	if nothing(text) {
 		return ""
 	}
 	switch k {
 	case Given, Family:
 		name := strings.Join(personWords(text), " ")
-		return pack(name, readings(name))
+		return pack(name, read.readings(name))
 	case Person:
 		list := personWords(text)
 		name := strings.Join(list, " ")
 		slices.Sort(list)
-		return pack(strings.Join(list, " "), readings(name))
+		return pack(strings.Join(list, " "), read.readings(name))
 	case Company:
 		name := company(text)
-		return pack(name, readings(name))
+		return pack(name, read.readings(name))
 	case Address:
 		return address(text)
 	case Date:

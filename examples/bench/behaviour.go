@@ -33,7 +33,8 @@ type watch struct {
 }
 
 // customersLayer measures module customers: tracking of events beside a bare bulk insert of the same rows, without keys,
-// checks and rights; recording a purchase beside the statements that a host would write for it and its totals.
+// checks and rights; recording a purchase beside the statements that a host would write for it and its totals; a new customer where duplicates
+// are looked for beside one where they are not.
 func (c config) customersLayer(ctx context.Context, engine string, say func(format string, args ...any)) error {
 	w, err := newWatch(ctx, engine)
 	if err != nil {
@@ -47,7 +48,10 @@ func (c config) customersLayer(ctx context.Context, engine string, say func(form
 	if err := c.measure(engine, "record purchase", 1, w.purchases(ctx, w.record), w.purchases(ctx, w.recordByHand), say); err != nil {
 		return err
 	}
-	return c.segmentsLayer(ctx, w, say)
+	if err := c.segmentsLayer(ctx, w, say); err != nil {
+		return err
+	}
+	return c.createLines(ctx, engine, w, say)
 }
 
 func newWatch(ctx context.Context, engine string) (*watch, error) {

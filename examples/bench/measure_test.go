@@ -28,8 +28,9 @@ func TestRuns(t *testing.T) {
 				t.Skip(err)
 			}
 			require.NoError(t, err)
-			const layers, purchases = 3, 1
-			require.Equal(t, 2*layers+len(operations)-1+len(crmOperations(&crmWorld{}))-1+purchases+len(segmentCounts()), strings.Count(out.String(), "\n"), out.String())
+			const layers, purchases, newcomers = 3, 1, 2
+			lines := len(operations) - 1 + len(crmOperations(&crmWorld{})) - 1 + purchases + len(segmentCounts()) + newcomers
+			require.Equal(t, 2*layers+lines, strings.Count(out.String(), "\n"), out.String())
 		})
 	}
 }

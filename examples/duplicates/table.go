@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/embedcrm/embedcrm/crm/pinyin"
 	"github.com/embedcrm/embedcrm/crm/transfer"
 	"github.com/embedcrm/embedcrm/crm/transfer/heading"
 	"github.com/embedcrm/embedcrm/customers/match"
@@ -123,6 +124,7 @@ func (t *table) records(truth string, w io.Writer) (*match.Records, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.ReadBy(pinyin.Readings)
 	row := make([]string, len(columns))
 	for n := range t.lines {
 		for i, c := range columns {
