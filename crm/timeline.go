@@ -443,7 +443,11 @@ func (l *timeline) page(ctx context.Context, tn *tenant, rows []*timelineRow) (p
 		}
 		e.Object, e.ID = l.object.name, l.id
 		own = append(own, i)
-		events = append(events, Event{Recorded: r.recorded, Changes: changesOf(r.changes)})
+		changes, err := l.core.openedChanges(ctx, l.sc.Tenant, l.object.name, l.id, r.changes)
+		if err != nil {
+			return Page[TimelineEntry]{}, err
+		}
+		events = append(events, Event{Recorded: r.recorded, Changes: changesOf(changes)})
 	}
 	if err := l.maskEvents(ctx, events); err != nil {
 		return Page[TimelineEntry]{}, err
