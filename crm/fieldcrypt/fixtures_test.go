@@ -16,6 +16,7 @@ import (
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/crm/crmtest"
 	"github.com/embedcrm/embedcrm/crm/fieldcrypt"
+	"github.com/embedcrm/embedcrm/crm/transfer"
 	"github.com/embedcrm/embedcrm/internal/enginetest"
 	"github.com/embedcrm/embedcrm/storage"
 )
@@ -71,10 +72,11 @@ func clinicLine() storage.Line {
 type clinic struct {
 	*crmtest.Core
 
-	engine enginetest.Engine
-	people *crm.Kind[person]
-	visits *crm.Kind[visit]
-	told   int // events with a number that a subscriber was told
+	engine   enginetest.Engine
+	transfer *transfer.Transfer
+	people   *crm.Kind[person]
+	visits   *crm.Kind[visit]
+	told     int // events with a number that a subscriber was told
 }
 
 func newClinic(tb testing.TB, e enginetest.Engine, keys fieldcrypt.Keys) *clinic {
@@ -92,6 +94,9 @@ func (c *clinic) define(core *crm.Core) (err error) {
 		return err
 	}
 	if c.visits, err = crm.Define(core, crm.Object[visit]{Name: "visit"}); err != nil {
+		return err
+	}
+	if c.transfer, err = transfer.New(core); err != nil {
 		return err
 	}
 	return core.On("person.*", "clinic.reader", func(_ context.Context, e crm.Event) error {

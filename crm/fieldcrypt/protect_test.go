@@ -1,6 +1,7 @@
 package fieldcrypt_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/crm/crmtest"
 	"github.com/embedcrm/embedcrm/crm/fieldcrypt"
+	"github.com/embedcrm/embedcrm/crm/transfer"
 	"github.com/embedcrm/embedcrm/internal/enginetest"
 )
 
@@ -154,20 +156,20 @@ func TestProtectedValuesAreFoundWhole(t *testing.T) {
 		require.NoError(t, err)
 
 		for expression, want := range map[string]int64{
-			"number == '4711'":                       1,
-			"number == '4713'":                       0,
-			"number != '4711'":                       2,
-			"number in ['4711', '4712', '4713']":     2,
-			"not (number in ['4711'])":               2,
-			"number == nil":                          1,
-			"number != nil":                          2,
-			"diagnosis == 'cold' and name != 'Ada'":  1,
-			"custom.tax_no == 'T-1'":                 1,
-			"custom.tax_no in ['T-1', 'T-2', 'T-9']": 2,
-			"custom.tax_no != 'T-1'":                 2,
-			"custom.tax_no == nil":                   1,
-			"custom.story == 'long'":                 1,
-			"custom.story == 'longer'":               0,
+			"number == '4711'":                                    1,
+			"number == '4713'":                                    0,
+			"number != '4711'":                                    2,
+			"number in ['4711', '4712', '4713']":                  2,
+			"not (number in ['4711'])":                            2,
+			"number == nil":                                       1,
+			"number != nil":                                       2,
+			"diagnosis == 'cold' and name != 'Ada'":               1,
+			"custom.tax_no == 'T-1'":                              1,
+			"custom.tax_no in ['T-1', 'T-2', 'T-9']":              2,
+			"custom.tax_no != 'T-1'":                              2,
+			"custom.tax_no == nil":                                1,
+			"custom.story == 'long'":                              1,
+			"custom.story == 'longer'":                            0,
 			"any(visits, .person_id != nil) and number == '4711'": 1,
 		} {
 			n, err := c.people.Count(ctx, crm.Where(expression))
@@ -425,4 +427,102 @@ func TestBlindsDiffer(t *testing.T) {
 		require.Equal(t, all, again, "of a place the record does not count")
 	}
 	require.Len(t, seen, 6)
+}
+
+// A file is imported by a protected key, and exported to who may read it; what an import
+// notes of rows that failed does not name the value.
+func TestTransfer(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *clinic) {
+		ctx := as(t, "dana")
+		move := c.transfer
+		bring := func(text string, plan transfer.Plan) transfer.Report {
+			t.Helper()
+			src, err := transfer.ReadCSV(strings.NewReader(text), transfer.CSVOptions{})
+			require.NoError(t, err)
+			p, rows, err := move.Plan(ctx, src, plan)
+			require.NoError(t, err)
+			report, err := move.Import(ctx, rows, p, transfer.Options{})
+			require.NoError(t, err)
+			return report
+		}
+		report := bring("Name,number,diagnosis\nAda,Zanzibar-1,Thunderstorm\nBob,Zanzibar-2,\n", transfer.Plan{Object: "person", Key: "number"})
+		require.EqualValues(t, 2, report.Created)
+		report = bring("Name,number,diagnosis\nAda B,Zanzibar-1,Thunderstorm\nNobody,Zanzibar-9,\n", transfer.Plan{Object: "person", Key: "number", Mode: transfer.Update})
+		require.EqualValues(t, 1, report.Updated)
+		require.EqualValues(t, 1, report.Failed)
+		require.NotContains(t, report.Faults[0].Reason, "Zanzibar")
+		got, err := c.people.List(ctx, crm.Where("number == 'Zanzibar-1'"))
+		require.NoError(t, err)
+		require.Equal(t, "Ada B", got.Items[0].Name)
+
+		report = bring("Of\nZanzibar-1\nZanzibar-7\n", transfer.Plan{
+			Object: "visit", CreateMissing: true, Columns: []transfer.Column{{Heading: "Of", Field: "person_id", By: "number"}},
+		})
+		require.EqualValues(t, 1, report.Created)
+		require.EqualValues(t, 1, report.Failed, "nobody is created who would be called by a protected number")
+
+		var out strings.Builder
+		sink, err := transfer.WriteCSV(&out, ',')
+		require.NoError(t, err)
+		_, err = move.Export(ctx, "person", []string{"name", "number"}, sink)
+		require.NoError(t, err)
+		require.NoError(t, sink.Close())
+		require.Contains(t, out.String(), "Ada B,Zanzibar-1")
+		require.Empty(t, found(dump(t, c.engine), "Zanzibar"))
+		require.Empty(t, found(dump(t, c.engine), "Thunderstorm"))
+	})
+}
+
+// In the host's own transaction it is the same.
+func TestProtectedInAHostsTransaction(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *clinic) {
+		tx, err := c.engine.DB.BeginTx(t.Context(), nil)
+		require.NoError(t, err)
+		ctx, err := c.Join(as(t, "dana"), tx)
+		require.NoError(t, err)
+		ada := c.create(t, ctx, person{Name: "Ada", Number: "4711"})
+		require.NoError(t, c.Tx(ctx, func(ctx context.Context) error {
+			_, err := c.people.Update(ctx, ada.ID, func(p *person) error { p.Number = "4712"; return nil })
+			return err
+		}))
+		n, err := c.people.Count(ctx, crm.Where("number == '4712'"))
+		require.NoError(t, err)
+		require.Equal(t, int64(1), n)
+		_, err = c.people.Create(ctx, person{Name: "Bob", Number: "4712"})
+		require.ErrorIs(t, err, crm.ErrConflict)
+		require.NoError(t, tx.Commit())
+		require.Empty(t, found(dump(t, c.engine), "4712-"))
+		got, err := c.people.Get(as(t, "dana"), ada.ID)
+		require.NoError(t, err)
+		require.Equal(t, "4712", got.Number)
+		c.whole(t)
+	})
+}
+
+// The untyped way to records goes the same way.
+func TestProtectedByRecords(t *testing.T) {
+	inClinic(t, func(t *testing.T, c *clinic) {
+		ctx := as(t, "dana")
+		c.field(t, ctx, crm.CustomField{Name: "tax_no", Type: crm.FieldText, Protected: true, Unique: true})
+		records, err := c.Records("person")
+		require.NoError(t, err)
+		faults, err := records.Import(ctx, []crm.Values{{"name": "Ada", "number": "Zanzibar-1", "custom.tax_no": "Xylophone-1"}, {"name": "Bob", "number": "Zanzibar-1"}})
+		require.NoError(t, err)
+		require.NoError(t, faults[0])
+		require.ErrorIs(t, faults[1], crm.ErrConflict)
+		ids, err := records.Find(ctx, "number", []string{"Zanzibar-1", "Zanzibar-2"})
+		require.NoError(t, err)
+		require.Len(t, ids["Zanzibar-1"], 1)
+		require.Empty(t, ids["Zanzibar-2"])
+		fields, err := records.Fields(ctx)
+		require.NoError(t, err)
+		protected := []string{}
+		for _, f := range fields {
+			if f.Protected {
+				protected = append(protected, f.Name)
+			}
+		}
+		require.Equal(t, []string{"number", "diagnosis", "custom.tax_no"}, protected)
+		require.Empty(t, found(dump(t, c.engine), "Zanzibar"))
+	})
 }
