@@ -89,7 +89,7 @@ race: ## The tests under the race detector, under which SQLite in Go is ten time
 .PHONY: soak
 soak: ## All tests, COUNT times over, for what fails once in a while, and the long counts of the random ones
 	EMBEDCRM_SOAK=1 go test -timeout 2h ./crm/internal/filter
-	EMBEDCRM_SOAK=1 go test -timeout 2h -run '^(TestKilled|TestProcessesAreKilled)$$' ./crm
+	EMBEDCRM_SOAK=1 go test -timeout 2h -run '^(TestKilled|TestProcessesAreKilled|TestSearchInEveryScript|TestManyJobsOfOneTenantDoNotStarveAnother)$$' ./crm
 	@$(call each,go test -tags sqlite_fts5 -race -shuffle=on -count=$(COUNT) -timeout 12h ./...)
 
 .PHONY: bench

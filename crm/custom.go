@@ -167,8 +167,15 @@ func (v *values) was(f *customField) any {
 }
 
 func (v *values) collect() {
-	for _, name := range slices.Sorted(maps.Keys(v.given)) {
-		if v.named(name) == nil && v.given[name] != nil && len(v.faults) < maxUnknown {
+	var unknown []string
+	for name, value := range v.given {
+		if value != nil && v.named(name) == nil {
+			unknown = append(unknown, name)
+		}
+	}
+	slices.Sort(unknown)
+	for _, name := range unknown {
+		if len(v.faults) < maxUnknown {
 			v.addf("custom."+clip(name), "is no field of %s: define it, or leave it out", v.object())
 		}
 	}

@@ -2,7 +2,6 @@ package crm
 
 import (
 	"encoding/json"
-	"maps"
 	"slices"
 	"strconv"
 	"unicode/utf8"
@@ -152,8 +151,13 @@ func (r *memberReader) texts() any {
 
 // appendMembers appends the stored form of custom values, the same for equal values.
 func appendMembers(b []byte, values map[string]any) []byte {
+	names := make([]string, 0, len(values))
+	for name := range values {
+		names = append(names, name)
+	}
+	slices.Sort(names)
 	b = append(b, '{')
-	for i, name := range slices.Sorted(maps.Keys(values)) {
+	for i, name := range names {
 		if i > 0 {
 			b = append(b, ',')
 		}

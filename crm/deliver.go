@@ -329,7 +329,8 @@ func (d *delivery) hand(ctx context.Context, e placed) (failed, fatal error) {
 }
 
 // moved is the row at a position: at rest when that is the end of the log, which is
-// looked at while nobody adds to it, and else claimed for as long as a lease.
+// looked at while nobody adds to it, and else claimed for as long as a lease. Places
+// without a row, at the end of a log that was cut, are passed over.
 func (d *delivery) moved(ctx context.Context, to int64, whole bool) (subscriptionRow, error) {
 	next := *d.row
 	next.position, next.due = to, d.core.now().Add(workLease)
@@ -337,10 +338,27 @@ func (d *delivery) moved(ctx context.Context, to int64, whole bool) (subscriptio
 		return next, nil
 	}
 	head, err := d.core.readHead(ctx, d.tenant, true)
-	if err == nil && (head == nil || head.position <= to) {
-		next.due = time.Time{}
+	if err != nil {
+		return next, err
 	}
-	return next, err
+	if head != nil && head.position > to {
+		if more, err := d.logBehind(ctx, to); err != nil || more {
+			return next, err
+		}
+		next.position = head.position
+	}
+	next.due = time.Time{}
+	return next, nil
+}
+
+// logBehind reports whether the log has a row behind a position.
+func (d *delivery) logBehind(ctx context.Context, position int64) (bool, error) {
+	found := false
+	err := d.core.session(ctx).Read(ctx, d.tenant, &storage.Query{Table: logTable, After: []any{position}, Limit: 1}, func() storage.Row {
+		found = true
+		return &logRow{}
+	})
+	return found, err
 }
 
 // someOutside delivers events to a handler that reaches out of the database. After

@@ -168,7 +168,8 @@ func (f *field) marshal(b []byte, r *rec) []byte {
 	if f.typ == TypeMoney && v != nil {
 		minor, _ := v.(int64)
 		currency, _ := r.Value(f.col + 1).(string)
-		return append(b, canonical(Money{Minor: minor, Currency: currency})...)
+		text, _ := Money{Minor: minor, Currency: currency}.MarshalJSON() // it was checked, as in canonical
+		return append(b, text...)
 	}
 	switch v := v.(type) {
 	case nil:
@@ -183,6 +184,10 @@ func (f *field) marshal(b []byte, r *rec) []byte {
 		return append(b, v...)
 	case uuid.UUID:
 		return append(append(append(b, '"'), v.String()...), '"')
+	case storage.Date:
+		if v.Valid() {
+			return append(append(append(b, '"'), v.String()...), '"')
+		}
 	case time.Time:
 		return append(v.AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
 	}

@@ -384,6 +384,31 @@ func TestReplayDeliversOnceMore(t *testing.T) {
 	})
 }
 
+// TestALogWithoutItsEndIsPassedOver is a log that somebody damaged: the work ends, and what happens later is heard.
+func TestALogWithoutItsEndIsPassedOver(t *testing.T) {
+	t.Parallel()
+	enginetest.Each(t, func(t *testing.T, e enginetest.Engine) {
+		var got heard
+		s := subscribed(t, e.Store, crm.Config{}, func(c *crm.Core) error { return c.On("*", "all", got.on) })
+		ctx := system(t)
+		s.company(t, ctx, "One")
+		s.work(t)
+		s.company(t, ctx, "Two")
+		table := map[string]string{"sqlite": "crm_", "postgres": "crm."}[e.Name]
+		_, err := e.DB.ExecContext(t.Context(), "UPDATE "+table+"log_head SET position = position + 2")
+		require.NoError(t, err)
+		require.NoError(t, s.Subscriptions.Replay(ctx, "all", time.Time{}))
+		s.work(t)
+		s.company(t, ctx, "Three")
+		s.work(t)
+		names := []string{}
+		for _, e := range got.events {
+			names = append(names, e.Name)
+		}
+		require.Equal(t, []string{"company.created", "company.created", "company.created", "company.created"}, names)
+	})
+}
+
 func TestAnEndlessChainOfEventsEnds(t *testing.T) {
 	t.Parallel()
 	enginetest.Each(t, func(t *testing.T, e enginetest.Engine) {

@@ -49,6 +49,9 @@ const (
 )
 
 func (r Refs) check() []Fault {
+	if len(r) == 0 {
+		return nil
+	}
 	var faults []Fault
 	if len(r) > maxRefs {
 		faults = append(faults, Fault{"refs", fmt.Sprintf("has %d keys, and %d are allowed", len(r), maxRefs)})

@@ -173,6 +173,18 @@ func (h *hand) createdAll(tenant string, list []buyer) (kept []buyer, entries []
 	return kept, entries, nil
 }
 
+// ownersOf returns those whom new customers are given to, each once.
+func ownersOf(entries []entry) []crm.ID {
+	var ids []crm.ID
+	seen := map[crm.ID]bool{}
+	for i := range entries {
+		if id := entries[i].OwnerID; !seen[id] {
+			seen[id], ids = true, append(ids, id)
+		}
+	}
+	return ids
+}
+
 // sortKeys makes what names are sorted by, one at a time.
 type sortKeys struct {
 	collator *collate.Collator

@@ -123,7 +123,7 @@ func crmNumbered(ctx context.Context, w *crmWorld, _ int) (func(crmSide, int) er
 	}, err
 }
 
-// crmCreate adds customers whose only reference, the owner, is one that crm knows without asking.
+// crmCreate adds customers who refer to nothing but their owner, who must be there and stay until they are.
 func crmCreate(ctx context.Context, w *crmWorld, n int) (func(crmSide, int) error, error) {
 	return w.creation(ctx, n, func(*buyer, string) {})
 }

@@ -45,6 +45,8 @@ const (
 	intoBuyerEvent   = `INSERT INTO ` + schemaName + `.event (` + eventColumns + `) `
 	intoBuyerMessage = `INSERT INTO ` + schemaName + `.outbox (` + messageColumns + `) `
 
+	holdOwner   = `SELECT id FROM ` + schemaName + `.member WHERE tenant = $1 AND deleted IS NULL AND id = $2 LIMIT 1 FOR SHARE`
+	holdOwners  = `SELECT id FROM ` + schemaName + `.member WHERE tenant = $1 AND deleted IS NULL AND id = ANY($2::uuid[]) FOR SHARE`
 	createBuyer = `WITH c AS (INSERT INTO ` + schemaName + `.customer (tenant, ` + buyerInsert + `)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)),
 		e AS (` + intoBuyerEvent + `VALUES ($1, $25, 'customer', $2, $3, $26, $6, $27, $28, $29)),
@@ -135,14 +137,15 @@ func (s crmByPostgres) create(ctx context.Context, tenant string, b buyer) (buye
 	if err != nil {
 		return b, err
 	}
-	if b.ReferrerID.IsZero() {
-		return b, s.insert(ctx, s.db, &e)
-	}
 	return b, in(ctx, s.db, func(tx *sql.Tx) error {
 		if err := s.insert(ctx, tx, &e); err != nil {
 			return err
 		}
 		var found uuid.UUID
+		err := tx.QueryRowContext(ctx, holdOwner, tenant, uuid.UUID(b.OwnerID)).Scan(&found)
+		if err != nil || b.ReferrerID.IsZero() {
+			return err
+		}
 		return tx.QueryRowContext(ctx, selectReferrer, tenant, uuid.UUID(b.ReferrerID)).Scan(&found)
 	})
 }
@@ -163,7 +166,17 @@ func (s crmByPostgres) createAll(ctx context.Context, tenant string, list []buye
 		if !ok {
 			return errors.ErrUnsupported
 		}
-		return pgx.BeginFunc(ctx, c.Conn(), func(tx pgx.Tx) error { return copyEntries(ctx, tx, entries) })
+		return pgx.BeginFunc(ctx, c.Conn(), func(tx pgx.Tx) error {
+			if err := copyEntries(ctx, tx, entries); err != nil {
+				return err
+			}
+			var owners [][16]byte
+			for _, id := range ownersOf(entries) {
+				owners = append(owners, id)
+			}
+			held, err := tx.Exec(ctx, holdOwners, tenant, owners)
+			return agree(err, int(held.RowsAffected()) == len(owners))
+		})
 	})
 }
 

@@ -23,6 +23,7 @@ type crmBySQLite struct {
 	selectOne, selectFirst, selectBehind, selectTeam *sql.Stmt
 	countScored, countNumbered, countReferred        *sql.Stmt
 	selectByEmail, selectReferrer                    *sql.Stmt
+	selectOwner, countOwners                         *sql.Stmt
 	insertCustomer, updateCustomer, deleteCustomer   *sql.Stmt
 	insertEvent, insertMessage, insertIndex          *sql.Stmt
 	searchWords                                      *sql.Stmt // once there are contacts
@@ -44,14 +45,17 @@ func newCRMBySQLite(ctx context.Context, h *hand) (*crmBySQLite, error) {
 	living := ` FROM crm_customer WHERE tenant = ? AND deleted IS NULL`
 	page := ` ORDER BY updated DESC, id DESC LIMIT ` + strconv.Itoa(pageSize+1)
 	for text, into := range map[string]**sql.Stmt{
-		`SELECT ` + buyerColumns + living + ` AND id = ? LIMIT 1`:                                                                     &b.selectOne,
-		`SELECT ` + buyerColumns + living + page:                                                                                      &b.selectFirst,
-		`SELECT ` + buyerColumns + living + ` AND (updated, id) < (?, ?)` + page:                                                      &b.selectBehind,
-		`SELECT ` + buyerColumns + living + ` AND owner_id IN (SELECT unhex(value) FROM json_each(?))` + page:                         &b.selectTeam,
-		`SELECT count(*)` + living + ` AND stage = ? AND score >= ?`:                                                                  &b.countScored,
-		`SELECT count(*)` + living + ` AND referrer_id = ?`:                                                                           &b.countReferred,
-		`SELECT id` + living + ` AND email = ? LIMIT 1`:                                                                               &b.selectByEmail,
-		`SELECT id` + living + ` AND id = ? LIMIT 1`:                                                                                  &b.selectReferrer,
+		`SELECT ` + buyerColumns + living + ` AND id = ? LIMIT 1`:                                             &b.selectOne,
+		`SELECT ` + buyerColumns + living + page:                                                              &b.selectFirst,
+		`SELECT ` + buyerColumns + living + ` AND (updated, id) < (?, ?)` + page:                              &b.selectBehind,
+		`SELECT ` + buyerColumns + living + ` AND owner_id IN (SELECT unhex(value) FROM json_each(?))` + page: &b.selectTeam,
+		`SELECT count(*)` + living + ` AND stage = ? AND score >= ?`:                                          &b.countScored,
+		`SELECT count(*)` + living + ` AND referrer_id = ?`:                                                   &b.countReferred,
+		`SELECT id` + living + ` AND email = ? LIMIT 1`:                                                       &b.selectByEmail,
+		`SELECT id` + living + ` AND id = ? LIMIT 1`:                                                          &b.selectReferrer,
+		`SELECT id FROM crm_member WHERE tenant = ? AND deleted IS NULL AND id = ? LIMIT 1`:                   &b.selectOwner,
+		`SELECT count(*) FROM crm_member WHERE tenant = ? AND deleted IS NULL
+			AND id IN (SELECT unhex(value) FROM json_each(?))`: &b.countOwners,
 		`INSERT INTO crm_customer (tenant, ` + buyerInsert + `) VALUES (?` + strings.Repeat(", ?", 23) + `)`:                          &b.insertCustomer,
 		`UPDATE crm_customer SET score = ?, note = ?, updated = ?, version = version + 1 WHERE tenant = ? AND id = ? AND version = ?`: &b.updateCustomer,
 		`UPDATE crm_customer SET deleted = ?, updated = ?, version = version + 1 WHERE tenant = ? AND id = ? AND version = ?`:         &b.deleteCustomer,
@@ -151,14 +155,19 @@ func (s *crmBySQLite) list(ctx context.Context, tenant string, behind position) 
 }
 
 func (s *crmBySQLite) team(ctx context.Context, tenant string) ([]buyer, error) {
-	mates := []byte{'['}
-	for i, id := range s.mates {
+	return s.page(s.selectTeam.QueryContext(ctx, tenant, idList(s.mates)))
+}
+
+// idList gives ids to json_each.
+func idList(ids []crm.ID) string {
+	list := []byte{'['}
+	for i, id := range ids {
 		if i > 0 {
-			mates = append(mates, ',')
+			list = append(list, ',')
 		}
-		mates = append(hex.AppendEncode(append(mates, '"'), id[:]), '"')
+		list = append(hex.AppendEncode(append(list, '"'), id[:]), '"')
 	}
-	return s.page(s.selectTeam.QueryContext(ctx, tenant, string(append(mates, ']'))))
+	return string(append(list, ']'))
 }
 
 func (s *crmBySQLite) count(ctx context.Context, tenant, stage string, score int64) (n int64, err error) {
@@ -213,10 +222,14 @@ func (s *crmBySQLite) create(ctx context.Context, tenant string, b buyer) (buyer
 		if err := s.history(ctx, tx, &e); err != nil {
 			return err
 		}
-		if err := s.addIndex(ctx, tx.StmtContext(ctx, s.insertIndex), &e); err != nil || b.ReferrerID.IsZero() {
+		if err := s.addIndex(ctx, tx.StmtContext(ctx, s.insertIndex), &e); err != nil {
 			return err
 		}
 		var found crm.ID
+		err := tx.StmtContext(ctx, s.selectOwner).QueryRowContext(ctx, tenant, b.OwnerID[:]).Scan((*uuid.UUID)(&found))
+		if err != nil || b.ReferrerID.IsZero() {
+			return err
+		}
 		return tx.StmtContext(ctx, s.selectReferrer).QueryRowContext(ctx, tenant, b.ReferrerID[:]).Scan((*uuid.UUID)(&found))
 	})
 }
@@ -238,7 +251,9 @@ func (s *crmBySQLite) createAll(ctx context.Context, tenant string, list []buyer
 				}
 			}
 		}
-		return nil
+		owners, n := ownersOf(entries), 0
+		err := tx.StmtContext(ctx, s.countOwners).QueryRowContext(ctx, tenant, idList(owners)).Scan(&n)
+		return agree(err, n == len(owners))
 	})
 }
 

@@ -72,6 +72,7 @@ func SQLitePlain(driver string) Config {
 			"Join/cancellation storm of the host's own transaction":                         impatient,
 			"Concurrency/a reference and a delete of what it refers to do not both succeed": references,
 			"Tenants/a reference never leads to another tenant":                             references,
+			"Words/Add of a row that refers to nothing is ErrConflict":                      references,
 		},
 		Open: func(t *testing.T) storagetest.Database {
 			t.Helper()
