@@ -69,6 +69,7 @@ var rooms = map[string]room{
 	"crm/pinyin":           {outside: []string{"github.com/mozillazg/go-pinyin"}},
 	"crm/crmtest":          {inside: []string{"crm", "storage", "storage/sqlite"}, outside: []string{"github.com/stretchr/testify", "modernc.org/sqlite"}},
 	"crm/smtp":             {inside: []string{"crm"}},
+	"crm/fieldcrypt":       {inside: []string{"crm"}, outside: []string{"github.com/tink-crypto/tink-go/v2"}},
 	"crm/activity":         {inside: []string{"crm", "storage"}, outside: []string{"github.com/teambition/rrule-go"}},
 	"crm/transfer":         {inside: []string{"crm", "crm/transfer/heading", "storage"}, outside: []string{"golang.org/x/text"}},
 	"crm/transfer/heading": {outside: []string{"golang.org/x/text"}},
