@@ -3,7 +3,6 @@ package crm
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -136,10 +135,10 @@ func (c *Core) identityHashes(ctx context.Context, key string, tn *tenant, form 
 	if !strings.HasPrefix(form, protectedForm) || c.cfg.Cipher == nil {
 		return []string{tn.tombstone(form)}, nil
 	}
-	all, err := c.cfg.Cipher.Blind(ctx, Place{Tenant: key, Field: "identity"}, []byte(form))
+	all, err := c.blinds(ctx, Place{Tenant: key, Field: "identity"}, form)
 	hashes := make([]string, len(all))
-	for i, b := range all {
-		hashes[i] = tn.tombstone("blind:" + base64.RawURLEncoding.EncodeToString(b))
+	for i, blind := range all {
+		hashes[i] = tn.tombstone("blind:" + blind)
 	}
 	return hashes, err
 }

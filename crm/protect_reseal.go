@@ -69,6 +69,7 @@ func (c *Core) reseal(ctx context.Context, progress func(int64) error) (int64, e
 			if err := c.atomic(ctx, r.batch); err != nil {
 				return total, err
 			}
+			r.after = r.last // a batch whose commit failed was begun again at the same place
 			if total += r.resealed; r.resealed > 0 {
 				if err := progress(total); err != nil {
 					return total, err
@@ -124,8 +125,9 @@ type resealing struct {
 	p      *protecting
 	tenant string
 
-	after    []any
-	resealed int64 // of the last batch
+	after    []any // where the next batch begins
+	last     []any // where this one ended
+	resealed int64 // by this one
 	ended    bool
 }
 
@@ -172,7 +174,7 @@ func (r *resealing) batch(ctx context.Context) error {
 	}
 	r.resealed, r.ended = resealed, len(rows) < resealBatch
 	if len(rows) > 0 {
-		r.after = []any{rows[len(rows)-1][0]}
+		r.last = []any{rows[len(rows)-1][0]}
 	}
 	return nil
 }

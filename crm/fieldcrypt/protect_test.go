@@ -13,6 +13,7 @@ import (
 	"github.com/embedcrm/embedcrm/crm/crmtest"
 	"github.com/embedcrm/embedcrm/crm/fieldcrypt"
 	"github.com/embedcrm/embedcrm/crm/transfer"
+	"github.com/embedcrm/embedcrm/customers"
 	"github.com/embedcrm/embedcrm/internal/enginetest"
 )
 
@@ -369,7 +370,39 @@ func TestNoCipher(t *testing.T) {
 	})
 }
 
-// A program that was given no keys, or others, does not read, and harms nothing.
+// A tenant cannot protect a field where the program has no keys; one who did is not read
+// by such a program.
+func TestNoCipherForACustomField(t *testing.T) {
+	t.Parallel()
+	enginetest.Each(t, func(t *testing.T, e enginetest.Engine) {
+		ctx := as(t, "dana")
+		passport := crm.CustomField{Object: "customer", Name: "passport", Type: crm.FieldText, Protected: true}
+		bare, err := crm.New(e.Store, crm.Config{RightsLag: -1})
+		require.NoError(t, err)
+		without, err := customers.New(bare)
+		require.NoError(t, err)
+		require.NoError(t, bare.Migrate(t.Context()))
+		_, err = bare.Fields.Create(ctx, passport)
+		require.ErrorIs(t, err, crm.ErrInvalid)
+		require.ErrorContains(t, err, "Config.Cipher")
+
+		core, people := shop(e.Store, newKeys(t))
+		_, err = core.Fields.Create(ctx, passport)
+		require.NoError(t, err)
+		ada, err := people.Create(ctx, customers.Customer{Kind: customers.Person, Name: "Ada", Record: crm.Record{Custom: crm.Custom{"passport": "C01"}}})
+		require.NoError(t, err)
+		_, err = without.Get(ctx, ada.ID)
+		require.ErrorIs(t, err, crm.ErrSealed)
+		require.ErrorContains(t, err, "custom.passport")
+		_, err = without.Update(ctx, ada.ID, func(c *customers.Customer) error { c.Name = "Ada B"; return nil })
+		require.ErrorIs(t, err, crm.ErrSealed)
+		got, err := people.Get(ctx, ada.ID)
+		require.NoError(t, err)
+		require.Equal(t, "C01", got.Custom["passport"])
+	})
+}
+
+// A program that was given other keys does not read, and harms nothing.
 func TestWrongKeys(t *testing.T) {
 	t.Parallel()
 	enginetest.Each(t, func(t *testing.T, e enginetest.Engine) {
