@@ -9,8 +9,8 @@ import (
 	"github.com/embedcrm/embedcrm/storage/sqlite"
 )
 
-// A key is replaced: the program is started with the next ones, and the values there are
-// are sealed anew.
+// A key is replaced: the program is started with the next ones, and the values that are
+// there are sealed anew.
 func ExampleCore_Reseal() {
 	keys := must(fieldcrypt.NewKeys())
 	h, ctx := openHarbourWith(crm.Config{Cipher: must(fieldcrypt.New(keys))})

@@ -126,16 +126,6 @@ func (c *Core) resolveProtection() error {
 	return nil
 }
 
-// protects reports whether any of a set of custom fields is protected.
-func (s *fieldSet) protects() bool {
-	for _, f := range s.all() {
-		if f.Protected {
-			return true
-		}
-	}
-	return false
-}
-
 // keyed refuses fields that are protected where there is nothing to open them with.
 func (s *fieldSet) keyed(c *Core) error {
 	if c.cfg.Cipher != nil {

@@ -20,7 +20,9 @@ type sealedValue struct {
 }
 
 // sealedIn is found in what has such a value.
-var sealedIn = []byte(`"$sealed"`) //nolint:gochecknoglobals // a constant
+//
+//nolint:gochecknoglobals // a constant
+var sealedIn = []byte(`"$sealed"`)
 
 // stored is what an event says of fields as the database has it.
 func (e *eventRow) stored() json.RawMessage {
@@ -55,7 +57,8 @@ func (s *sealer) event(i int, c storage.Change, row *eventRow) error {
 		b = append(append(append(append(b, before...), ','), after...), ']')
 	}
 	sealed := *row
-	sealed.changes = append(b, '}')
+	b = append(b, '}')
+	sealed.changes = b
 	c.Row = &sealed
 	s.replace(i, c)
 	return nil
@@ -105,7 +108,7 @@ func (g guarded) openValue(ctx context.Context, tenant, object string, record uu
 		return value, nil
 	}
 	var sealed sealedValue
-	if err := json.Unmarshal(value, &sealed); err != nil { // a text that has the word in it
+	if json.Unmarshal(value, &sealed) != nil { // a text that has the word in it
 		return value, nil
 	}
 	at := Place{Tenant: tenant, Kind: object, Field: sealed.Field, Record: ID(record)}
@@ -121,11 +124,11 @@ func (c *Core) openedChanges(ctx context.Context, tenant, object string, record 
 	if c.cfg.Cipher == nil {
 		return raw, nil
 	}
-	clear, err := guarded{c.store, c}.openChanges(ctx, tenant, object, uuid.UUID(record), raw)
-	if clear == nil {
-		clear = raw
+	opened, err := guarded{c.store, c}.openChanges(ctx, tenant, object, uuid.UUID(record), raw)
+	if opened == nil {
+		opened = raw
 	}
-	return clear, err
+	return opened, err
 }
 
 // identityHashes are the keyed hashes of what tells who a person is, the one to keep

@@ -191,7 +191,7 @@ func (r *resealing) row(ctx context.Context, g guarded, row storage.Values) (col
 		}
 		at.Field = f.name
 		blind, _ := row[3+2*i].(string)
-		_, now, err := r.value(ctx, g, at, sealed, blind)
+		_, now, err := r.value(ctx, g, at, sealed)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -213,7 +213,7 @@ func (r *resealing) row(ctx context.Context, g guarded, row storage.Values) (col
 		}
 		at.Field = "custom." + key
 		blind, _ := values[key+blindMember].(string)
-		text, now, err := r.value(ctx, g, at, sealed, blind)
+		text, now, err := r.value(ctx, g, at, sealed)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -241,7 +241,7 @@ func orNothing(raw json.RawMessage) json.RawMessage {
 }
 
 // value opens a value, and returns it and how it is to be kept: as it is, or sealed anew.
-func (r *resealing) value(ctx context.Context, g guarded, at Place, sealed, blind string) (text string, now [2]string, err error) {
+func (r *resealing) value(ctx context.Context, g guarded, at Place, sealed string) (text string, now [2]string, err error) {
 	if text, err = g.openText(ctx, at, sealed); err != nil {
 		return "", now, err
 	}
@@ -293,11 +293,11 @@ func (r *resealing) index(ctx context.Context, g guarded, set *fieldSet, texts m
 		if !ok {
 			continue
 		}
-		clear := *row
-		if clear.text = text; row.unique != nil {
-			clear.unique = fields[row.field].uniqueText(text)
+		plain := *row
+		if plain.text = text; row.unique != nil {
+			plain.unique = fields[row.field].uniqueText(text)
 		}
-		now, _, err := r.core.blindIndex(ctx, r.tenant, &clear)
+		now, _, err := r.core.blindIndex(ctx, r.tenant, &plain)
 		if err != nil {
 			return nil, err
 		}

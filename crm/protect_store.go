@@ -170,10 +170,10 @@ func (o *opening) done() {
 	switch row := last.(type) {
 	case *eventRow:
 		row.kept = nil
-		if clear, err := o.openChanges(o.ctx, o.tenant, row.object, row.record, row.changes); err != nil {
+		if opened, err := o.openChanges(o.ctx, o.tenant, row.object, row.record, row.changes); err != nil {
 			o.err = err
-		} else if clear != nil {
-			row.changes, row.kept = clear, row.changes
+		} else if opened != nil {
+			row.changes, row.kept = opened, row.changes
 		}
 	case *indexRow:
 		if keptProtected(row.field) {
@@ -202,10 +202,10 @@ type sealedRow struct {
 
 // Dest is the caller's, but for what is opened first.
 func (r *sealedRow) Dest(i int) any {
-	switch {
-	case i == r.o.table.id:
+	switch i {
+	case r.o.table.id:
 		return &r.id
-	case i == r.o.table.custom:
+	case r.o.table.custom:
 		return (*sealedCustom)(r)
 	}
 	for k := range r.o.fields {
@@ -270,11 +270,11 @@ func (r *sealedRow) open() error {
 	if r.custom == nil {
 		return nil
 	}
-	clear, err := o.openCustom(o.ctx, at, r.custom)
+	opened, err := o.openCustom(o.ctx, at, r.custom)
 	if err != nil {
 		return err
 	}
-	return give(r.Row.Dest(o.table.custom), clear)
+	return give(r.Row.Dest(o.table.custom), opened)
 }
 
 // openCustom returns custom values with the protected ones opened.

@@ -76,16 +76,17 @@ func (c *covered) cover(col int, v any) {
 // change seals one change.
 func (s *sealer) change(i int) error {
 	c := s.changes[i]
-	switch {
-	case c.Action == storage.Clear:
+	switch c.Action {
+	case storage.Clear:
 		x := &exprs{guarded: s.guarded, ctx: s.ctx, tenant: s.tenant}
 		if c.Where = x.where(c.Table, c.Where); x.err != nil {
 			return x.err
 		}
 		s.replace(i, c)
 		return nil
-	case c.Action == storage.Delete:
+	case storage.Delete:
 		return nil
+	case storage.Insert, storage.Update, storage.Put, storage.Add:
 	}
 	switch row := c.Row.(type) {
 	case *eventRow:

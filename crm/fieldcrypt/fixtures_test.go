@@ -182,7 +182,7 @@ func dump(tb testing.TB, e enginetest.Engine) map[string]string {
 		var file string
 		require.NoError(tb, e.DB.QueryRowContext(tb.Context(), "SELECT file FROM pragma_database_list WHERE name = 'main'").Scan(&file))
 		for _, name := range []string{file, file + "-wal"} {
-			b, err := os.ReadFile(name) //nolint:gosec // the test's own
+			b, err := os.ReadFile(name)
 			if !os.IsNotExist(err) {
 				require.NoError(tb, err)
 			}

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -161,7 +162,7 @@ func TestUniqueWhileRotating(t *testing.T) {
 					_, err := cores[w%2].people.Create(ctx, p)
 					if err == nil {
 						mu.Lock()
-						made[fmt.Sprint(n)]++
+						made[strconv.Itoa(n)]++
 						mu.Unlock()
 					} else if !errors.Is(err, crm.ErrConflict) && !errors.Is(err, crm.ErrRetry) {
 						t.Error(err)
@@ -171,7 +172,7 @@ func TestUniqueWhileRotating(t *testing.T) {
 		}
 		wg.Wait()
 		for n := range numbers {
-			require.Equal(t, 1, made[fmt.Sprint(n)], n)
+			require.Equal(t, 1, made[strconv.Itoa(n)], n)
 		}
 	})
 }
@@ -196,7 +197,7 @@ func TestResealBesideWriters(t *testing.T) {
 			wg.Go(func() {
 				for i := range rounds {
 					_, err := c.people.Update(ctx, people[w*70].ID, func(p *person) error {
-						p.Diagnosis = fmt.Sprint(i + 1)
+						p.Diagnosis = strconv.Itoa(i + 1)
 						return nil
 					})
 					if err != nil {
@@ -302,7 +303,7 @@ func TestResealKilled(t *testing.T) {
 			require.NoError(t, err)
 			for n := range 3 {
 				end, cancel := context.WithTimeout(t.Context(), time.Minute)
-				cmd := exec.CommandContext(end, os.Args[0], "-test.run=^TestResealVictim$") //nolint:gosec // this very binary
+				cmd := exec.CommandContext(end, os.Args[0], "-test.run=^TestResealVictim$")
 				cmd.Env = append(os.Environ(), resealerOf+"="+driver+"|"+dsn+"|"+base64.StdEncoding.EncodeToString(wrapped))
 				require.NoError(t, cmd.Start())
 				for end.Err() == nil && len(people)-old() <= 200*n {
