@@ -4,6 +4,7 @@ import (
 	"github.com/embedcrm/embedcrm/analytics"
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/crm/activity"
+	"github.com/embedcrm/embedcrm/crm/pool"
 	"github.com/embedcrm/embedcrm/crm/transfer"
 	"github.com/embedcrm/embedcrm/customers"
 	"github.com/embedcrm/embedcrm/sales"
@@ -21,6 +22,8 @@ type App struct {
 	Activity *activity.Activity
 	// Customers are the people and organisations one does business with.
 	Customers *customers.Customers
+	// Pools are where customers wait whom nobody owns, until they are claimed.
+	Pools *pool.Pools
 	// Sales are products, pipelines and deals.
 	Sales *sales.Sales
 	// Analytics are reports over the records of all kinds.
@@ -44,6 +47,10 @@ func New(store storage.Store, cfg crm.Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	pools, err := pool.New(core, "customer")
+	if err != nil {
+		return nil, err
+	}
 	pipeline, err := sales.New(core, people)
 	if err != nil {
 		return nil, err
@@ -53,6 +60,6 @@ func New(store storage.Store, cfg crm.Config) (*App, error) {
 		return nil, err
 	}
 	return &App{
-		Core: core, Activity: work, Customers: people, Sales: pipeline, Analytics: analytics.New(core), Transfer: files,
+		Core: core, Activity: work, Customers: people, Pools: pools, Sales: pipeline, Analytics: analytics.New(core), Transfer: files,
 	}, nil
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // These tests hold for every kind of record of the application: a new one joins by being defined. What only its own
-// verbs make is made by them, in made.
+// verbs make is made by them, in byVerbs.
 
 // maker makes records of any kind, in one tenant.
 type maker struct {
@@ -55,6 +55,10 @@ func (m *maker) given(t *testing.T, kind string) crm.Values {
 		if kind == "mention" {
 			v["source"], v["source_id"] = "note", m.one(t, "note")
 		}
+	case "consent_topic":
+		v["basis"], v["channels"] = "consent", []string{"email"}
+	case "pool":
+		v["object"] = "customer"
 	case "postal_address":
 		v["city"] = "Ulm"
 	case "relationship":
@@ -72,27 +76,41 @@ func (m *maker) given(t *testing.T, kind string) crm.Values {
 	return v
 }
 
-// made makes a record of a kind that its own verbs make alone.
-func (m *maker) made(t *testing.T, kind string) (id crm.ID) {
-	t.Helper()
-	on := m.one(t, "customer")
-	if kind == "erasure" {
-		made, err := m.Customers.ErasePerson(m.ctx, on, "he asked")
-		require.NoError(t, err)
-		return made.ID
+// byVerbs makes records of the kinds that their own verbs make alone, each on a customer.
+func byVerbs() map[string]func(t *testing.T, m *maker, on crm.ID) (crm.ID, error) {
+	return map[string]func(t *testing.T, m *maker, on crm.ID) (crm.ID, error){
+		"erasure": func(_ *testing.T, m *maker, on crm.ID) (crm.ID, error) {
+			made, err := m.Customers.ErasePerson(m.ctx, on, "he asked")
+			return made.ID, err
+		},
+		"pool_move": func(t *testing.T, m *maker, on crm.ID) (crm.ID, error) {
+			t.Helper()
+			made, err := m.Pools.Protect(m.ctx, m.one(t, "pool"), on, m.Now(m.ctx).AddDate(1, 0, 0), "")
+			return made.ID, err
+		},
+		"file": func(_ *testing.T, m *maker, on crm.ID) (crm.ID, error) {
+			v := activity.File{Record: crm.Record{OwnerID: m.owner}, Object: "customer", RecordID: on, Name: "x.txt", MediaType: "text/plain"}
+			made, err := m.Activity.Files.Add(m.ctx, v, strings.NewReader("x"))
+			return made.ID, err
+		},
+		"consent": func(t *testing.T, m *maker, on crm.ID) (crm.ID, error) {
+			t.Helper()
+			topic, err := m.Customers.Consents.Topics.Get(m.ctx, m.one(t, "consent_topic"))
+			require.NoError(t, err)
+			made, err := m.Customers.Consents.Give(m.ctx, customers.ConsentAct{CustomerID: on, Channel: "email", Topic: topic.Key, Source: "a form"})
+			return made.ID, err
+		},
 	}
-	v := activity.File{Record: crm.Record{OwnerID: m.owner}, Object: "customer", RecordID: on, Name: "x.txt", MediaType: "text/plain"}
-	made, err := m.Activity.Files.Add(m.ctx, v, strings.NewReader("x"))
-	require.NoError(t, err)
-	return made.ID
 }
 
 // one makes a record and returns its id.
 func (m *maker) one(t *testing.T, kind string) crm.ID {
 	t.Helper()
 	m.n++
-	if kind == "erasure" || kind == "file" {
-		return m.made(t, kind)
+	if make := byVerbs()[kind]; make != nil {
+		id, err := make(t, m, m.one(t, "customer"))
+		require.NoError(t, err, kind)
+		return id
 	}
 	records, err := m.Records(kind)
 	require.NoError(t, err)

@@ -160,7 +160,7 @@ func (p *figuring) measure(ctx context.Context, m Measure, deleted bool) (*measu
 		}
 	}
 	if !m.Where.IsZero() {
-		x.where, err = p.compile(ctx, condition{m.Where.Text, m.Where.Args})
+		x.where, err = p.compile(ctx, condition{text: m.Where.Text, args: m.Where.Args})
 	}
 	return x, err
 }

@@ -106,7 +106,11 @@ func (l *listing) bound() []byte {
 		Deleted               bool
 	}{l.sc.Tenant, l.sc.actor(), l.object.name, nil, l.order, l.deleted}
 	for _, c := range l.listOptions.where {
-		b.Where = append(b.Where, part{c.text, c.printed()})
+		text := c.text
+		if c.system {
+			text = "system " + text
+		}
+		b.Where = append(b.Where, part{text, c.printed()})
 	}
 	for _, c := range l.of {
 		b.Where = append(b.Where, part{fmt.Sprint(c.field, " ", c.not, " ", c.text), c.printed()})

@@ -90,7 +90,7 @@ type ofCondition struct {
 // the same record, such as what refers to that one in turn.
 func WhereOf(field, expression string, args ...any) ListOption {
 	return func(o *listOptions) {
-		o.of = append(o.of, ofCondition{condition{expression, args}, field, false})
+		o.of = append(o.of, ofCondition{condition{text: expression, args: args}, field, false})
 	}
 }
 
@@ -98,7 +98,7 @@ func WhereOf(field, expression string, args ...any) ListOption {
 // one that was deleted, or to none.
 func UnlessOf(field, expression string, args ...any) ListOption {
 	return func(o *listOptions) {
-		o.of = append(o.of, ofCondition{condition{expression, args}, field, true})
+		o.of = append(o.of, ofCondition{condition{text: expression, args: args}, field, true})
 	}
 }
 

@@ -250,7 +250,7 @@ func (o *object) expand(ctx context.Context, kind string, where Filter, row *rec
 	}
 	opts := listOptions{}
 	if !where.IsZero() {
-		opts.where = []condition{{where.Text, where.Args}}
+		opts.where = []condition{{text: where.Text, args: where.Args}}
 	}
 	if x.Where, err = of.where(ctx, opts); err != nil {
 		return 0, err

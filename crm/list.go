@@ -213,7 +213,14 @@ func (r *reader) where(ctx context.Context, opts listOptions) (storage.Expr, err
 		all = r.ofLiving()
 	}
 	for i, c := range opts.where {
-		x, err := r.compile(ctx, c)
+		by := r
+		if c.system {
+			var err error
+			if by, err = r.trusted(ctx); err != nil {
+				return nil, err
+			}
+		}
+		x, err := by.compile(ctx, c)
 		if err != nil {
 			return nil, whereFault(err, i, len(opts.where))
 		}

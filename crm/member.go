@@ -92,6 +92,20 @@ func (m *Members) ByKey(ctx context.Context, key string) (Member, error) {
 	return found, failed("get", memberKind, ID{}, err)
 }
 
+// Me returns the member whom the actor of ctx is, whatever he may read; where he is none,
+// or the tenant itself acts, it is [ErrNotFound].
+func (m *Members) Me(ctx context.Context) (Member, error) {
+	sc, err := scopeOf(ctx)
+	if err == nil && sc.system {
+		err = ErrNotFound
+	}
+	var found Member
+	if err == nil {
+		found, err = m.byKey(SystemIn(ctx), sc.Member)
+	}
+	return found, failed("get", memberKind, ID{}, err)
+}
+
 func (m *Members) byKey(ctx context.Context, key string) (Member, error) {
 	r, err := m.o.reader(ctx)
 	if err != nil {

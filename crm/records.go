@@ -221,6 +221,36 @@ func (r *Records) Update(ctx context.Context, id ID, fn func(Values) error, opts
 	return v, failed("update", r.o.name, id, err)
 }
 
+// HandOver gives a record to another owner: fn gets the one it has and returns the one it
+// is to have, a zero ID being nobody. The history calls it by the event's name: "claimed"
+// makes "boat.claimed". In all else it is [Records.Update]; in a transaction the record
+// is held while fn is called.
+func (r *Records) HandOver(ctx context.Context, id ID, event string, fn func(owner ID) (ID, error), opts ...WriteOption) (Values, error) {
+	v, err := r.handOver(ctx, id, event, fn, opts)
+	return v, failed(event, r.o.name, id, err)
+}
+
+func (r *Records) handOver(ctx context.Context, id ID, event string, fn func(owner ID) (ID, error), opts []WriteOption) (Values, error) {
+	if !isFieldName(event) {
+		return nil, Invalid("event", "is lower-case letters, digits and underscores: claimed")
+	}
+	kept, err := r.o.update(ctx, id, event, func(rec *rec) (err error) {
+		m := rec.meta()
+		m.OwnerID, err = fn(m.OwnerID)
+		return err
+	}, opts)
+	return r.one(ctx, kept, err)
+}
+
+// May is nil if the actor may do a verb with living records, as [Collection.May] says.
+func (r *Records) May(ctx context.Context, verb Verb, ids ...ID) error {
+	id := ID{}
+	if len(ids) == 1 {
+		id = ids[0]
+	}
+	return failed(string(verb), r.o.name, id, r.o.may(ctx, verb, ids))
+}
+
 // Upsert creates a record or updates the one that is the same, as [Collection.Upsert]
 // does.
 func (r *Records) Upsert(ctx context.Context, v Values, by ...string) (Values, Outcome, error) {

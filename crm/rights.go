@@ -18,14 +18,15 @@ type access struct {
 	me ID // the actor's own member, or zero
 	o  *object
 
-	tenant string
-	rights *rights
-	seat   *seat   // the actor's, or nil
-	circle *circle // of the actor's teams, or nil
-	all    bool    // every right to everything: the tenant itself, an open tenant
-	denied string  // why the actor may nothing at all
-	of     func(o *object, verb Verb) (permit, error)
-	read   permit
+	tenant  string
+	rights  *rights
+	seat    *seat   // the actor's, or nil
+	circle  *circle // of the actor's teams, or nil
+	all     bool    // every right to everything: the tenant itself, an open tenant
+	denied  string  // why the actor may nothing at all
+	policed bool    // a Policy answers, and no roles
+	of      func(o *object, verb Verb) (permit, error)
+	read    permit
 	// parents are to the records that those of the object go by: of one kind, or of any.
 	parents []*access
 }
@@ -76,10 +77,12 @@ func (a *access) begin() (err error) {
 // decide says who answers for an actor: nobody, his roles or the host's policy.
 func (c *Core) decide(ctx context.Context, sc scope, a *access) {
 	switch r := a.rights; {
-	case sc.system || sc.trusted:
+	case sc.trusted || sc.system && sc.policy == nil:
 		a.all = true
+	case sc.policy != nil:
+		a.of, a.policed = policy(ctx, sc.Actor, sc.policy), true
 	case c.cfg.Policy != nil:
-		a.of = c.policy(ctx, sc.Actor)
+		a.of, a.policed = policy(ctx, sc.Actor, c.cfg.Policy), true
 	case a.seat != nil && a.seat.inactive:
 		a.denied = "you are no active member"
 	case !r.closed():
@@ -91,8 +94,8 @@ func (c *Core) decide(ctx context.Context, sc scope, a *access) {
 	}
 }
 
-// policy asks the host's own rules, once for each kind and verb.
-func (c *Core) policy(ctx context.Context, actor Actor) func(*object, Verb) (permit, error) {
+// policy asks rules of a host's or a module's own, once for each kind and verb.
+func policy(ctx context.Context, actor Actor, of Policy) func(*object, Verb) (permit, error) {
 	type question struct {
 		o    *object
 		verb Verb
@@ -105,7 +108,7 @@ func (c *Core) policy(ctx context.Context, actor Actor) func(*object, Verb) (per
 		if p, ok := known[question{o, verb}]; ok {
 			return p, nil
 		}
-		granted, err := c.cfg.Policy.Grant(ctx, actor, o.name, verb)
+		granted, err := of.Grant(ctx, actor, o.name, verb)
 		if err != nil {
 			return permit{}, err
 		}
@@ -268,7 +271,7 @@ func (a *access) grant(verb Verb) (permit, error) {
 		return permit{}, forbidden("you have no right to %s %s: it takes the right to %s the %s they belong to",
 			verb, a.o.plural, a.o.atLeast(verb), a.o.kindsAbove())
 	}
-	if a.o.core.cfg.Policy != nil {
+	if a.policed {
 		return permit{}, forbidden("you have no right to %s %s: the host's policy does not grant it", verb, a.o.plural)
 	}
 	return permit{}, forbidden("you have no right to %s %s: a role has to grant it", verb, a.o.plural)
@@ -677,6 +680,24 @@ func (c *change) decidesRights() string {
 	return ""
 }
 
+// MayAdminister is nil if the actor may update every role, and so decide over rights;
+// else it is ErrForbidden. Modules ask it before they let him write what opens records to
+// others.
+func (c *Core) MayAdminister(ctx context.Context) error {
+	sc, err := scopeOf(ctx)
+	if err == nil {
+		err = c.ready()
+	}
+	if err != nil {
+		return err
+	}
+	a, err := c.access(ctx, sc, c.Roles.o)
+	if err != nil {
+		return err
+	}
+	return a.administers("")
+}
+
 // administers is nil if the actor may update every role, and so decide over rights.
 func (a *access) administers(what string) error {
 	if a.all {
@@ -691,7 +712,10 @@ func (a *access) administers(what string) error {
 			return nil
 		}
 	}
-	return forbidden("%s: to decide over rights takes the right to update every role", what)
+	if what != "" {
+		what += ": "
+	}
+	return forbidden("%sto decide over rights takes the right to update every role", what)
 }
 
 // owner is who owns a record to be created that names nobody: members, teams and

@@ -20,6 +20,7 @@ type scope struct {
 
 	system  bool
 	trusted bool      // the kernel has looked at the rights itself
+	policy  Policy    // decides instead of the actor's roles, or nil
 	at      time.Time // zero: now
 	cause   string
 	// returned says that a person who was erased came back by himself.

@@ -23,6 +23,7 @@ type vocabulary struct {
 	a    *access
 	fail *error // what went wrong on the way to another object
 	own  bool   // rows of a ledger, reached from the record they belong to
+	on   string // the kind of the record at hand, on which these hang, or empty
 }
 
 var _ filter.Object = (*vocabulary)(nil)
@@ -83,25 +84,45 @@ func (v *vocabulary) Ref(name string) (string, filter.Object, bool) {
 	return f.name, v.to(f.target), true
 }
 
-// Relation finds the records that refer to this one.
+// Relation finds the records that refer to this one, or hang on it.
 func (v *vocabulary) Relation(name string) (storage.Rel, filter.Object, bool) {
-	r := v.relation(name)
+	r := v.leading(name)
 	if r == nil {
 		return storage.Rel{}, nil, false
 	}
 	to := v.to(r.of)
 	to.own = r.of.ledger() && r.by == r.of.parent
+	if r.by == r.of.subject {
+		to.on = v.object.name
+	}
 	return storage.Rel{Table: r.of.table, Column: r.by.name, Key: "id"}, to, true
 }
 
+// leading is the relation of a name: by a reference, or else of what hangs on records of
+// the object.
+func (o *object) leading(name string) *relation {
+	if r := o.relation(name); r != nil || !o.core.hangable(o) {
+		return r
+	}
+	for _, h := range o.core.order {
+		if h.subject != nil && h.plural == name {
+			return &relation{name, h, h.subject}
+		}
+	}
+	return nil
+}
+
 // Scope is what a record reached from another one must satisfy: to live, and to be
-// one the actor may read. Of a ledger that is true of the rows of a record at hand.
+// one the actor may read. Of what hangs on the record at hand, and of a ledger's rows that
+// belong to it, that is true.
 func (v *vocabulary) Scope() storage.Expr {
 	switch {
 	case v.a == nil:
 		return storage.Or{} // the right could not be found out, which ends the call
 	case v.own:
 		return nil
+	case v.on != "":
+		return storage.And{storage.Is{Field: storage.F(v.subjectKind.name), Op: storage.Eq, Value: v.on}, living(false)}
 	case v.ledger():
 		return v.a.reading(v.ofLiving())
 	}
@@ -155,8 +176,9 @@ func (e *expressions) parse(text string) (*filter.Expr, error) {
 
 // condition is a filter: an expression and its arguments.
 type condition struct {
-	text string
-	args []any
+	text   string
+	args   []any
+	system bool // looked at with the tenant's own rights
 }
 
 // Where keeps the records for which an expression of the CRM's language holds, as
@@ -165,7 +187,13 @@ type condition struct {
 // more than once, all of them must hold. The language is in docs/expressions.md. One
 // that cannot be understood is an [InvalidError] about "where" with the place in it.
 func Where(expression string, args ...any) ListOption {
-	return func(o *listOptions) { o.where = append(o.where, condition{expression, args}) }
+	return func(o *listOptions) { o.where = append(o.where, condition{text: expression, args: args}) }
+}
+
+// WhereSystem is [Where] with the tenant's own rights: it may name fields that the actor
+// may not read. It is for conditions of a module's own, never for what a user wrote.
+func WhereSystem(expression string, args ...any) ListOption {
+	return func(o *listOptions) { o.where = append(o.where, condition{text: expression, args: args, system: true}) }
 }
 
 // compile turns a condition into storage's for one call. Fields the actor may not
@@ -225,7 +253,7 @@ func (r *reader) mayName(ctx context.Context, u filter.Use) error {
 	case filter.UsesRef:
 		return a.readable(strings.TrimSuffix(u.Name, "_id") + "_id")
 	case filter.UsesRelation:
-		by := o.relation(u.Name)
+		by := o.leading(u.Name)
 		of, err := r.core.access(ctx, r.sc, by.of)
 		if err != nil {
 			return err

@@ -31,6 +31,8 @@ type ContactPoint struct {
 	// OptedOut is since when whoever reads there wants nothing more, and how he said so.
 	OptedOut     time.Time `crm:"guarded"         json:"opted_out,omitzero"`
 	OptOutReason string    `crm:"guarded,max=500" json:"opt_out_reason,omitempty"`
+	// Complained is since when he calls what he got there unsolicited; he opted out by it.
+	Complained time.Time `crm:"guarded" json:"complained,omitzero"`
 }
 
 // Address returns the address.
@@ -55,12 +57,27 @@ func (c *Customers) defineContactPoints(core *crm.Core) error {
 			}
 			return err
 		},
+		AfterWrite: p.kept,
 	})
 	if err != nil {
 		return err
 	}
 	p.kind, p.Collection = kind, kind.Collection
 	c.ContactPoints = p
+	return nil
+}
+
+// erasingKey marks in a context that a person is being erased, with what is known of his
+// addresses.
+type erasingKey struct{}
+
+// kept holds that an address that opted out does not become one that did not because
+// somebody deletes what is known of it: AfterWrite.
+func (p *ContactPoints) kept(ctx context.Context, w *crm.Write[ContactPoint]) error {
+	gone := w.After == nil || !w.After.Deleted.IsZero()
+	if gone && w.Before != nil && !w.Before.OptedOut.IsZero() && ctx.Value(erasingKey{}) == nil {
+		return crm.Invalid("opted_out", "the address opted out, which is kept: OptIn takes it back")
+	}
 	return nil
 }
 
@@ -97,11 +114,26 @@ func (p *ContactPoints) OptOut(ctx context.Context, a crm.Address, reason string
 	})
 }
 
+// Complain notes that whoever reads at an address calls what he got unsolicited: he
+// pressed the button for spam, and his provider tells. It is an [ContactPoints.OptOut], with
+// the reason. The history calls it contact_point.complained.
+func (p *ContactPoints) Complain(ctx context.Context, a crm.Address, reason string) (ContactPoint, error) {
+	return p.mark(ctx, "complained", a, reason, func(p *ContactPoint, now time.Time) {
+		if p.OptedOut.IsZero() {
+			p.OptedOut = now
+		}
+		if p.Complained.IsZero() {
+			p.Complained = now
+		}
+		p.OptOutReason = reason
+	})
+}
+
 // OptIn notes that whoever reads at an address took his opting out back, and how he said so.
 // The reason is in the history, as the cause of contact_point.opted_in.
 func (p *ContactPoints) OptIn(ctx context.Context, a crm.Address, reason string) (ContactPoint, error) {
 	return p.mark(crm.Because(ctx, reason), "opted_in", a, reason, func(p *ContactPoint, _ time.Time) {
-		p.OptedOut, p.OptOutReason = time.Time{}, ""
+		p.OptedOut, p.OptOutReason, p.Complained = time.Time{}, "", time.Time{}
 	})
 }
 

@@ -27,6 +27,10 @@ type Customers struct {
 	Behaviour *Behaviour
 	// Purchases are what they bought.
 	Purchases *Purchases
+	// Consents are what they agreed to, Suppressions that they are not written to
+	// whatever they agreed to; see MayContact.
+	Consents     *Consents
+	Suppressions *Suppressions
 	// Duplicates finds those that are one.
 	Duplicates *Duplicates
 
@@ -52,6 +56,7 @@ func New(core *crm.Core) (*Customers, error) {
 	for _, define := range []func(*crm.Core) error{
 		c.defineCustomers, c.defineIdentities, c.defineContactPoints, c.definePostalAddresses,
 		c.defineRelationships, c.definePreferences, c.defineLevels, c.defineBehaviour, c.definePurchases,
+		c.defineConsents, c.defineSuppressions,
 		c.definePrivacy,
 	} {
 		if err := define(core); err != nil {

@@ -24,12 +24,10 @@ func TestThePageOnPurchasesShowsTheCode(t *testing.T) {
 	}
 }
 
-// TestThePageShowsTheCode holds the code in docs/customers.md to be what is in the examples of this
-// package, but for white space.
-func TestThePageShowsTheCode(t *testing.T) {
+// TestThePagesShowTheCode holds the code in docs/customers.md and docs/consent.md to be what is in the
+// examples of this package, but for white space.
+func TestThePagesShowTheCode(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../docs/customers.md")
-	require.NoError(t, err)
 	names, err := filepath.Glob("example_*test.go")
 	require.NoError(t, err)
 	var source strings.Builder
@@ -38,12 +36,16 @@ func TestThePageShowsTheCode(t *testing.T) {
 		require.NoError(t, err)
 		source.WriteString(strings.Join(strings.Fields(string(content)), " ") + "\n")
 	}
-	blocks := strings.Split(string(page), "```")
-	require.Greater(t, len(blocks), 6)
-	for i := 1; i < len(blocks); i += 2 {
-		_, code, _ := strings.Cut(blocks[i], "\n")
-		for part := range strings.SplitSeq(code, "\n\n") {
-			require.Contains(t, source.String(), strings.Join(strings.Fields(part), " "))
+	for _, name := range []string{"../docs/customers.md", "../docs/consent.md"} {
+		page, err := os.ReadFile(name)
+		require.NoError(t, err)
+		blocks := strings.Split(string(page), "```")
+		require.Greater(t, len(blocks), 6)
+		for i := 1; i < len(blocks); i += 2 {
+			_, code, _ := strings.Cut(blocks[i], "\n")
+			for part := range strings.SplitSeq(code, "\n\n") {
+				require.Contains(t, source.String(), strings.Join(strings.Fields(part), " "))
+			}
 		}
 	}
 }

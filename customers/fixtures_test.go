@@ -24,11 +24,18 @@ type desk struct {
 
 func newDesk(tb testing.TB, store storage.Store, policy customers.Policy) *desk {
 	tb.Helper()
+	return newDeskWith(tb, store, policy, func(*crm.Core) error { return nil })
+}
+
+// newDeskWith is newDesk of a host that defines more.
+func newDeskWith(tb testing.TB, store storage.Store, policy customers.Policy, define func(*crm.Core) error) *desk {
+	tb.Helper()
 	d := &desk{policy: policy}
 	d.Core = crmtest.On(tb, store, crm.Config{Phones: phone.Normal}, func(c *crm.Core) (err error) {
 		d.Customers, err = customers.New(c)
 		if err == nil {
 			d.SetPolicy(func(string) customers.Policy { return d.policy })
+			err = define(c)
 		}
 		return err
 	})

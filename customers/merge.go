@@ -23,6 +23,9 @@ func (c *Customers) Merge(ctx context.Context, survivor crm.ID, absorbed []crm.I
 		if kept, err = c.Purchases.counted(ctx, kept); err != nil {
 			return err
 		}
+		if err := c.Consents.resettle(ctx, kept.ID); err != nil {
+			return err
+		}
 		return c.keepMainAddresses(crm.At(crm.SystemIn(ctx), made.Happened), made)
 	})
 	if err != nil {
@@ -95,7 +98,11 @@ func (c *Customers) Unmerge(ctx context.Context, merge crm.ID) (u crm.Unmerged[C
 				return err
 			}
 		}
-		return nil
+		ids := []crm.ID{u.Survivor.ID}
+		for _, absorbed := range u.Absorbed {
+			ids = append(ids, absorbed.ID)
+		}
+		return c.Consents.resettle(ctx, ids...)
 	})
 	return u, err
 }

@@ -16,6 +16,9 @@ type Policy struct {
 	// crm.AddressEmail. What a second customer brings is ErrConflict then. It asks nothing
 	// of customers that are there already.
 	Unique []crm.AddressKind
+	// Channels are the kinds of addresses to which channels send that are not called as
+	// these are: whatsapp sends to crm.AddressPhone. That sms and call do is known.
+	Channels map[string]crm.AddressKind
 }
 
 // SetPolicy sets how the host answers what a tenant asks of addresses. It is called

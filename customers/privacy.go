@@ -65,7 +65,7 @@ func (c *Customers) erasePoints(ctx context.Context, object string, id crm.ID) (
 		if _, err := c.ContactPoints.ErasePerson(ctx, point.ID, "its customer was erased"); err != nil {
 			return n, err
 		}
-		if err := c.ContactPoints.Purge(ctx, point.ID); err != nil {
+		if err := c.ContactPoints.Purge(context.WithValue(ctx, erasingKey{}, true), point.ID); err != nil {
 			return n, err
 		}
 		n++
