@@ -82,6 +82,8 @@ func (v *vocabulary) part(name string) (filter.Field, error) {
 		return filter.Field{}, Invalid("", "%s has no part %s: of money there is .currency, and of a reference the fields of what it leads to", clip(bare), clip(part))
 	case parted:
 		return filter.Field{Type: filter.Text, At: f.Currency}, nil
+	case f.Protected:
+		return filter.Field{}, Invalid("", "%s %s", clip(bare), protectedHint)
 	case f.Type == filter.Tags:
 		return filter.Field{}, Invalid("", "%s holds several texts, of which there are no figures: filter by them", clip(bare))
 	}

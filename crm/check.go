@@ -223,7 +223,17 @@ func (r *stored) Dest(i int) any {
 // record holds a record against what is derived from it.
 func (ch *checker) record(r *stored) error {
 	for i := range r.o.columns {
-		if r.o.columns[i].dest == nil && !same(r.derived[i], r.Value(i)) {
+		if r.o.columns[i].dest != nil {
+			continue
+		}
+		fits := same(r.derived[i], r.Value(i))
+		if f := r.o.columns[i].field; i == f.blindCol {
+			var err error
+			if fits, err = ch.core.blindFits(ch.ctx, ch.tenant, r.rec, f, r.derived[i]); err != nil {
+				return err
+			}
+		}
+		if !fits {
 			ch.addf(r.o, r.meta().ID, "%s does not fit %s", r.o.specs[i].Name, r.o.columns[i].field.name)
 		}
 	}

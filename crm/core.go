@@ -52,6 +52,9 @@ type Config struct {
 	// ISO 3166-1, or empty. Its error, an [Invalid] one, says what is wrong with the
 	// number. Nil is the form of [ParseAddress], which knows no numbering plans.
 	Phones func(number, region string) (string, error)
+	// Cipher keeps the values of protected fields from who has the database and not the
+	// keys, as crm/fieldcrypt does. Nil: no field may be protected.
+	Cipher Cipher
 }
 
 func (c Config) withDefaults() Config {
@@ -124,6 +127,8 @@ type Core struct {
 	sealed  atomic.Bool
 	rights  rightsCache
 	bounds  searchBounds
+
+	protections map[string]*protecting // by kind of record, once the registry is sealed
 }
 
 //go:embed migrations
@@ -145,6 +150,9 @@ func New(store storage.Store, cfg Config) (*Core, error) {
 		bounds:  defaultSearchBounds(),
 		lines:   []storage.Line{{Name: "crm", Files: files}},
 	}
+	if cfg.Cipher != nil {
+		c.store = &vault{store, c}
+	}
 	c.wake = make(chan struct{}, 1)
 	c.Tenants = newTenants(c)
 	if err := c.defineRights(); err != nil {
@@ -161,6 +169,9 @@ func New(store storage.Store, cfg Config) (*Core, error) {
 		return nil, failed("new", "", ID{}, err)
 	}
 	if err := c.definePrivacy(); err != nil {
+		return nil, failed("new", "", ID{}, err)
+	}
+	if err := c.defineReseal(); err != nil {
 		return nil, failed("new", "", ID{}, err)
 	}
 	if err := c.defineProcesses(); err != nil {

@@ -47,7 +47,10 @@ func (c *Core) fieldsOf(ctx context.Context, tenant string, o *object) (*fieldSe
 		return nil, nil // what defines fields has none itself
 	}
 	all, err := c.definitions(ctx, tenant)
-	return all[o.name], err
+	if err != nil {
+		return nil, err
+	}
+	return all[o.name], all[o.name].keyed(c)
 }
 
 // readDefinitions reads what a tenant has defined, and in which zone its expressions
@@ -192,6 +195,7 @@ func (f *customField) field() filter.Field {
 	case FieldMultiChoice:
 		out = filter.Field{Type: filter.Tags, At: at(storage.JSON)}
 	}
+	out.Protected = f.Protected
 	if f.promoted() && f.Ready {
 		out.Lookup = f.lookup(out.At.Kind)
 	}
@@ -217,8 +221,8 @@ type own struct {
 	vocabulary
 
 	fields *fieldSet
-	// steady leaves out what changes by itself or is computed: formulas may not be
-	// about it.
+	// steady leaves out what changes by itself, is computed or is protected: formulas may
+	// not be about it.
 	steady bool
 }
 
@@ -229,13 +233,14 @@ func (v *own) Field(name string) (filter.Field, bool) {
 	if v.steady && slices.Contains([]string{"version", "updated", "deleted"}, name) {
 		return filter.Field{}, false
 	}
-	return v.vocabulary.Field(name)
+	f, ok := v.vocabulary.Field(name)
+	return f, ok && !(v.steady && f.Protected) // a formula is kept in the clear
 }
 
 // Custom finds a field of the tenant's own.
 func (v *own) Custom(name string) (filter.Field, bool) {
 	f := v.fields.named(name)
-	if f == nil || v.steady && f.Type == FieldFormula {
+	if f == nil || v.steady && (f.Type == FieldFormula || f.Protected) {
 		return filter.Field{}, false
 	}
 	out := f.seen

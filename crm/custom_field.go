@@ -89,6 +89,9 @@ type CustomField struct {
 	// and so is an address or a unique value, of which a keyed hash stays. See
 	// [Core.ErasePerson].
 	Personal bool `json:"personal,omitempty"`
+	// Protected keeps values as ciphertext: see [Config.Cipher]. It is for text, long_text,
+	// url, email and phone, has no default, and never changes.
+	Protected bool `json:"protected,omitempty"`
 	// Ready says that all records are in the index, or have the formula's value. The
 	// kernel sets it: see [Fields.Backfill].
 	Ready bool `json:"ready,omitempty"`
@@ -218,6 +221,15 @@ func (t FieldType) indexable() bool {
 	return true
 }
 
+// protectable reports whether values of the type can be protected.
+func (t FieldType) protectable() bool {
+	switch t {
+	case FieldText, FieldLongText, FieldURL, FieldEmail, FieldPhone:
+		return true
+	}
+	return false
+}
+
 // length is how many characters a text has at most.
 func (f *CustomField) length() int {
 	switch {
@@ -304,6 +316,8 @@ func (f *CustomField) checkWords(all *faults) {
 		{"refers_to", f.To != "", f.Type == FieldReference, "reference"},
 		{"required", f.Required, f.Type != FieldFormula, "what is not computed"},
 		{"default", f.Default != nil, f.Type != FieldFormula, "what is not computed"},
+		{"protected", f.Protected, f.Type.protectable(), "text, long_text, url, email and phone"},
+		{"default", f.Default != nil, !f.Protected, "what is not protected"},
 		{"unique", f.Unique, f.Type.indexable(), "what has an order and is short"},
 		{"indexed", f.Indexed, f.Type.indexable(), "what has an order and is short"},
 	} {

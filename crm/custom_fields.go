@@ -112,7 +112,14 @@ func (c *Core) beforeField(ctx context.Context, w *Write[CustomField]) error {
 	}
 	if was == nil {
 		f.Ready = !f.promoted() && f.Type != FieldFormula
-		f.Key, err = c.freeKey(ctx, f.Object, f.Name)
+		if f.Protected && c.cfg.Cipher == nil {
+			return Invalid("protected", "there is no Config.Cipher: the program has to be given keys first")
+		}
+		name := f.Name
+		if f.Protected {
+			name += protectedMark
+		}
+		f.Key, err = c.freeKey(ctx, f.Object, name)
 		return err
 	}
 	f.Key = was.Key
@@ -130,6 +137,9 @@ func (f *CustomField) stays(was *CustomField, ready bool) error {
 	}
 	if f.Type != was.Type && !widens(was.Type, f.Type) {
 		all.addf("type", "a %s does not become a %s: define another field", was.Type, f.Type)
+	}
+	if f.Protected != was.Protected {
+		all.addf("protected", "never changes: define another field, and move the values there")
 	}
 	if f.Scale != was.Scale {
 		all.addf("scale", "never changes: define another field")

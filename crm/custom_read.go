@@ -89,9 +89,15 @@ func (c *Core) checkIndex(ctx context.Context, s storage.Session, tenant string,
 		if is != nil && !f.Ready {
 			is.unique, want.unique = nil, nil
 		}
+		same := is != nil && *is == *want
+		if is != nil && f.Protected {
+			if same, err = c.blindedSame(ctx, tenant, is, want); err != nil {
+				return "", err
+			}
+		}
 		switch {
 		case is == nil && !f.Ready:
-		case is == nil || *is != *want:
+		case !same:
 			return fmt.Sprintf("the index of %s is not what the record has", f.name), nil
 		}
 	}

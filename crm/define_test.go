@@ -56,6 +56,34 @@ func TestStructsThatCannotBeKept(t *testing.T) {
 		Name string `json:"version"`
 	}
 	refuses("version", func(c *crm.Core) error { _, err := crm.Define(c, crm.Object[twice]{Name: "x"}); return err })
+	type secret struct {
+		crm.Record
+
+		Number string `crm:"protected,unique" json:"number"`
+	}
+	refuses("Config.Cipher", func(c *crm.Core) error { _, err := crm.Define(c, crm.Object[secret]{Name: "x"}); return err })
+	type amount struct {
+		crm.Record
+
+		Amount crm.Money `crm:"protected" json:"amount"`
+	}
+	refuses("protected is for text", func(c *crm.Core) error { _, err := crm.Define(c, crm.Object[amount]{Name: "x"}); return err })
+	type sorted struct {
+		crm.Record
+
+		Number string `crm:"protected,sort" json:"number"`
+	}
+	refuses("neither folded, sorted, searched", func(c *crm.Core) error { _, err := crm.Define(c, crm.Object[sorted]{Name: "x"}); return err })
+	refuses("protected is for text of records", func(c *crm.Core) error {
+		_, err := crm.DefineLedger[struct {
+			Key    string `json:"key"`
+			Number string `crm:"protected" json:"number"`
+		}](c, crm.LedgerOf[struct {
+			Key    string `json:"key"`
+			Number string `crm:"protected" json:"number"`
+		}]{Name: "x", Key: []string{"key"}})
+		return err
+	})
 	type ref struct {
 		crm.Record
 

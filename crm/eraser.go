@@ -99,10 +99,10 @@ func (x *eraser) said(c FieldChange, o *object, f *field, own *customField) {
 				x.text(text)
 			}
 			if f.identifies() {
-				x.ids.text(f.name, text)
+				x.ids.text(f.name, text, f.protected)
 			}
 		case own != nil && own.identifies():
-			x.ids.text(own.name, text)
+			x.ids.text(own.name, text, own.Protected)
 		}
 	}
 }
@@ -143,7 +143,11 @@ func (x *eraser) bury(ctx context.Context) error {
 	}
 	hashes := make([]any, 0, len(x.ids))
 	for _, form := range slices.Sorted(maps.Keys(x.ids)) {
-		hashes = append(hashes, tn.tombstone(form))
+		all, err := x.core.identityHashes(ctx, x.tenant, tn, form)
+		if err != nil {
+			return err
+		}
+		hashes = append(hashes, all[0])
 	}
 	now := x.core.now()
 	for part := range slices.Chunk(hashes, storage.MaxPage) {
@@ -438,13 +442,13 @@ func (x *eraser) saidOf(w *writer, e *eventRow, names *fieldNames) map[string]bo
 // erase takes values out of an event.
 func (e *eventRow) erase(names map[string]bool) storage.Change {
 	var changes map[string]json.RawMessage
-	_ = json.Unmarshal(e.changes, &changes) // the kernel wrote it
+	_ = json.Unmarshal(e.stored(), &changes) // the kernel wrote it
 	for name := range changes {
 		if names[name] {
 			changes[name] = erasedValue
 		}
 	}
-	e.changes = canonical(changes)
+	e.changes, e.kept = canonical(changes), nil
 	if names[sealedCause] {
 		e.cause = ""
 	}

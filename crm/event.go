@@ -24,6 +24,9 @@ type eventRow struct {
 	actor    string
 	cause    string
 	changes  json.RawMessage
+
+	kept    json.RawMessage   // what is stored of changes, where protected values were opened
+	protect map[string]string // of what changed, what is to be sealed, with its place
 }
 
 //nolint:gochecknoglobals // constants, which an adapter knows by their address
@@ -104,6 +107,7 @@ func (w *writer) event(c *change) *eventRow {
 	return &eventRow{
 		id: uuid.UUID(w.core.ids.next(w.now)), object: w.name, record: uuid.UUID(m.ID), version: version, name: w.name + "." + c.event,
 		happened: w.when(c), recorded: w.now, actor: w.sc.actor(), cause: w.sc.cause, changes: c.changes(),
+		protect: w.protectedNames(),
 	}
 }
 

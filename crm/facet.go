@@ -72,11 +72,17 @@ func (r *reader) facet(ctx context.Context, name string) (storage.Field, error) 
 		if err == nil && (!ok || f.Currency.Name != "" || f.At.Kind == storage.JSON) {
 			err = Invalid("field", "%s: there is no such field, or it holds money or several texts, which have no facets", name)
 		}
+		if err == nil && f.Protected {
+			err = Invalid("field", "%s: %s", name, protectedHint)
+		}
 		return f.At, err
 	}
 	f := r.byName[name]
 	if f == nil || f.typ == TypeMoney || f.typ == TypeTags || f.typ == TypeJSON {
 		return storage.Field{}, Invalid("field", "%s: there is no such field, or it holds money, several texts or JSON, which have no facets", name)
+	}
+	if f.protected {
+		return storage.Field{}, Invalid("field", "%s: %s", name, protectedHint)
 	}
 	return storage.F(f.name), nil
 }

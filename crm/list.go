@@ -289,6 +289,9 @@ func (l *listing) sortBy(ctx context.Context, name string, desc bool) error {
 	if err := a.readable(name); err != nil {
 		return err
 	}
+	if f.protected {
+		return Invalid("order", "%s: %s", name, protectedHint)
+	}
 	add := func(col int) {
 		t := sortTerm{field: storage.Field{Name: o.specs[col].Name, Ref: ref}, col: col, desc: desc}
 		if ref != nil {
@@ -319,6 +322,8 @@ func (l *listing) sortByCustom(ctx context.Context, name, custom string, desc bo
 		return Invalid("order", "%s: there is no such field", name)
 	case f.At.Kind == storage.JSON:
 		return Invalid("order", "%s: a set of texts has no order", name)
+	case f.Protected:
+		return Invalid("order", "%s: %s", name, protectedHint)
 	}
 	if err := l.access.readable(name); err != nil {
 		return err

@@ -287,7 +287,10 @@ func (c *Core) resolve() error {
 	if err := c.resolveLedgers(); err != nil {
 		return err
 	}
-	return c.resolveParents()
+	if err := c.resolveParents(); err != nil {
+		return err
+	}
+	return c.resolveProtection()
 }
 
 // kind is the kind of record or ledger of a name, or nil.

@@ -53,7 +53,9 @@ type field struct {
 
 	foldCol int // of the folded text, or -1
 	sortCol int // of the collation key, or -1
-	target  *object
+
+	blindCol int // of the blind of a protected text, or -1
+	target   *object
 }
 
 // column says how a column is read from and put into a record.
@@ -171,7 +173,7 @@ func (p planner) field(sf reflect.StructField, at uintptr, kernel bool) error {
 		return fmt.Errorf("the name %q is taken", name)
 	}
 	tg.required = tg.required || slices.Contains(p.o.key, name)
-	f := &field{tags: tg, name: name, kernel: kernel, col: len(p.o.columns), foldCol: -1, sortCol: -1}
+	f := &field{tags: tg, name: name, kernel: kernel, col: len(p.o.columns), foldCol: -1, sortCol: -1, blindCol: -1}
 	c, kind, err := accessor(f, sf.Type, at)
 	if err != nil {
 		return err
@@ -208,6 +210,10 @@ func (p planner) field(sf reflect.StructField, at uintptr, kernel bool) error {
 			return nil
 		}})
 	}
+	if f.protected { // what is in it takes the keys: see guarded
+		f.blindCol = len(p.o.columns)
+		p.add(name+blindSuffix, storage.Text, true, column{field: f, get: func(unsafe.Pointer) any { return nil }})
+	}
 	return nil
 }
 
@@ -227,6 +233,10 @@ func (f *field) fits(o *object) error {
 		return fmt.Errorf("max, enum, fold and search are for text, and it holds %s", f.typ)
 	case f.ref != "" && (f.typ != TypeID || !strings.HasSuffix(f.name, "_id")):
 		return errors.New("a reference is a crm.ID with a name that ends in _id")
+	case f.protected && (o.ledger() || !text || f.kernel):
+		return errors.New("protected is for text of records")
+	case f.protected && (f.fold || f.sort || f.search || f.enum != nil):
+		return errors.New("what is protected is neither folded, sorted, searched nor one of few texts: take fold, sort, search and enum out")
 	case f.tree && f.ref != o.name:
 		return fmt.Errorf("a tree refers to its own kind: ref=%s", o.name)
 	case f.identity && (!f.personal || !text):

@@ -56,6 +56,8 @@ type FieldInfo struct {
 	Unique  bool
 	// Personal says that it says something about a person.
 	Personal bool
+	// Protected says that it is kept as ciphertext, and compared by ==, != and in alone.
+	Protected bool
 	// Search says that records are found by its words.
 	Search bool
 	// Max is how many characters it has at most; 0: no limit of its own.
@@ -91,7 +93,7 @@ func (r *Records) Fields(ctx context.Context) ([]FieldInfo, error) {
 			continue
 		}
 		list = append(list, FieldInfo{
-			Name: f.name, Type: f.typ, Kernel: f.kernel, Required: f.required, Guarded: f.guarded, Unique: f.unique, Personal: f.personal,
+			Name: f.name, Type: f.typ, Kernel: f.kernel, Required: f.required, Guarded: f.guarded, Unique: f.unique, Personal: f.personal, Protected: f.protected,
 			Search: f.search, Max: f.max, Choices: append([]string(nil), f.enum...), Ref: f.ref, Tree: f.tree,
 		})
 	}
@@ -107,7 +109,7 @@ func (r *Records) Fields(ctx context.Context) ([]FieldInfo, error) {
 func (f *customField) info() FieldInfo {
 	info := FieldInfo{
 		Name: f.name, Required: f.Required, Unique: f.Unique, Ref: f.target(), Scale: int(f.Scale), Max: f.length(),
-		Labels: f.Labels, Computed: f.Type == FieldFormula,
+		Labels: f.Labels, Computed: f.Type == FieldFormula, Protected: f.Protected,
 	}
 	switch f.Type {
 	case FieldInt:

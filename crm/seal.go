@@ -73,7 +73,7 @@ const sealedCause = "@cause"
 // sealedValues are the values of an event by name, in a form that is the same however
 // a database writes JSON.
 func (e *eventRow) sealedValues() (map[string][]byte, error) {
-	d := json.NewDecoder(bytes.NewReader(e.changes))
+	d := json.NewDecoder(bytes.NewReader(e.stored()))
 	d.UseNumber()
 	var changes map[string]any
 	if err := d.Decode(&changes); err != nil {

@@ -28,9 +28,10 @@ import (
 //	personal     says something about a person: gone when the person is erased
 //	identity     with personal: tells who it is, as an address does; a keyed hash
 //	             of it stays when it is erased, see Core.ErasePerson
+//	protected    kept as ciphertext by Config.Cipher, and compared by == and in alone
 //	json         kept as JSON, and not compared
 type tags struct {
-	required, tree, parent, open, guarded, unique, fold, sort, search, personal, identity, json bool
+	required, tree, parent, open, guarded, unique, fold, sort, search, personal, identity, protected, json bool
 
 	max  int
 	enum []string
@@ -49,7 +50,7 @@ func parseTags(f reflect.StructField) (tags, error) {
 	}
 	flags := map[string]*bool{
 		"required": &t.required, "tree": &t.tree, "parent": &t.parent, "open": &t.open, "guarded": &t.guarded, "unique": &t.unique, "fold": &t.fold,
-		"sort": &t.sort, "search": &t.search, "personal": &t.personal, "identity": &t.identity, "json": &t.json,
+		"sort": &t.sort, "search": &t.search, "personal": &t.personal, "identity": &t.identity, "protected": &t.protected, "json": &t.json,
 	}
 	for word := range strings.SplitSeq(text, ",") {
 		key, value, valued := strings.Cut(word, "=")

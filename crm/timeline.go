@@ -49,14 +49,14 @@ func (o *object) appear(x Appearance) error {
 		x.At = "created"
 	}
 	a := &appearance{Appearance: x, o: o, on: o.byName[x.On], at: o.byName[x.At], title: o.byName[x.Title], kindOf: o.byName[x.KindOf]}
-	text := func(name string, f *field) bool { return name == "" || f != nil && f.typ == TypeText }
+	text := func(name string, f *field) bool { return name == "" || f != nil && f.typ == TypeText && !f.protected }
 	switch {
 	case a.on == nil || a.on.typ != TypeID || a.on.ref == "" && a.on != o.subject:
 		return Invalid("timeline", "%q is no reference of %s, nor what it hangs on", x.On, o.name)
 	case a.at == nil || a.at.typ != TypeTime:
 		return Invalid("timeline", "%q is no time of %s", x.At, o.name)
 	case !text(x.Title, a.title) || !text(x.KindOf, a.kindOf):
-		return Invalid("timeline", "title and kind of %s are fields of text", o.name)
+		return Invalid("timeline", "title and kind of %s are fields of text that is not protected", o.name)
 	}
 	if a.Kind == "" {
 		a.Kind = o.name
@@ -443,7 +443,11 @@ func (l *timeline) page(ctx context.Context, tn *tenant, rows []*timelineRow) (p
 		}
 		e.Object, e.ID = l.object.name, l.id
 		own = append(own, i)
-		events = append(events, Event{Recorded: r.recorded, Changes: changesOf(r.changes)})
+		changes, err := l.core.openedChanges(ctx, l.sc.Tenant, l.object.name, l.id, r.changes)
+		if err != nil {
+			return Page[TimelineEntry]{}, err
+		}
+		events = append(events, Event{Recorded: r.recorded, Changes: changesOf(changes)})
 	}
 	if err := l.maskEvents(ctx, events); err != nil {
 		return Page[TimelineEntry]{}, err

@@ -68,10 +68,15 @@ func refForm(object, source, key string) string {
 	return "ref:" + object + "\x00" + source + "\x00" + key
 }
 
-func (ids identities) text(field, text string) {
-	if strings.TrimSpace(text) != "" && !strings.HasPrefix(text, erasedText) {
-		ids[identityForm(text)] = field
+func (ids identities) text(field, text string, protected bool) {
+	if strings.TrimSpace(text) == "" || strings.HasPrefix(text, erasedText) {
+		return
 	}
+	form := identityForm(text)
+	if protected {
+		form = protectedForm + form
+	}
+	ids[form] = field
 }
 
 func (ids identities) refs(object string, refs Refs) {
@@ -100,11 +105,11 @@ func (ids identities) record(r *rec, custom *fieldSet, only func(*field) bool) {
 			ids.refs(r.o.name, r.meta().Refs)
 		case f.identifies() && (only == nil || only(f)):
 			text, _ := r.Value(f.col).(string)
-			ids.text(f.name, text)
+			ids.text(f.name, text, f.protected)
 		case f.name == "custom" && (only == nil || only(f)):
 			for _, own := range custom.all() {
 				if text, ok := r.meta().Custom[own.Name].(string); ok && own.identifies() {
-					ids.text(own.name, text)
+					ids.text(own.name, text, own.Protected)
 				}
 			}
 		}
@@ -136,7 +141,13 @@ func (w *writer) erasedBefore(ctx context.Context, changes []*change) error {
 		ids := identities{}
 		ids.record(c.after, w.custom, only)
 		for form, field := range ids {
-			places[w.tenant.tombstone(form)] = place{i, field}
+			hashes, err := w.core.identityHashes(ctx, w.sc.Tenant, w.tenant, form)
+			if err != nil {
+				return err
+			}
+			for _, hash := range hashes {
+				places[hash] = place{i, field}
+			}
 		}
 	}
 	values := make([]any, 0, len(places))

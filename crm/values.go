@@ -180,6 +180,8 @@ func (f *field) fault(v any, r *rec) string {
 			return fmt.Sprintf("has %d characters, and %d are allowed", utf8.RuneCountInString(v), f.max)
 		case f.enum != nil && !slices.Contains(f.enum, v):
 			return "is none of " + strings.Join(f.enum, ", ")
+		case f.protected && len(v) > maxProtected:
+			return fmt.Sprintf("has %d bytes, and %d are allowed in what is protected", len(v), maxProtected)
 		}
 	case int64:
 		if f.typ == TypeMoney {

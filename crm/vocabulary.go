@@ -40,7 +40,7 @@ func (v *vocabulary) Field(name string) (filter.Field, bool) {
 	if f == nil {
 		return filter.Field{}, false
 	}
-	out := filter.Field{At: storage.F(v.specs[f.col].Name)}
+	out := filter.Field{At: storage.F(v.specs[f.col].Name), Protected: f.protected}
 	switch f.typ {
 	case TypeText:
 		out.Type = filter.Text

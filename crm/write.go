@@ -548,7 +548,7 @@ func (r *refusal) explain(ctx context.Context) error {
 	}
 	col := w.table.Index(known.Field)
 	for _, f := range w.fields {
-		if f.unique && col >= 0 && (col == f.col || col == f.foldCol) {
+		if f.unique && col >= 0 && (col == f.col || col == f.foldCol || col == f.blindCol) {
 			return at(i, of, w.taken(ctx, c, f))
 		}
 	}

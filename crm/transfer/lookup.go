@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/embedcrm/embedcrm/crm"
@@ -89,9 +90,11 @@ func (l *lookups) links(ctx context.Context, w *partWrite, row *ready) (bool, er
 		}
 		f := l.r.kind.byName[want.field]
 		id := l.known[want]
+		secret := l.secret(f.Ref, want.by)
+		called := quoted(want.text, secret)
 		switch {
 		case id == ambiguous:
-			w.fail(row.task, fmt.Sprintf("%s: several %s are called %q: refer to one by a key", want.field, l.kinds[f.Ref].Plural(), clip(want.text)))
+			w.fail(row.task, fmt.Sprintf("%s: several %s are called %s: refer to one by a key", want.field, l.kinds[f.Ref].Plural(), called))
 			return false, nil
 		case !id.IsZero():
 			row.values[want.field] = id
@@ -99,16 +102,16 @@ func (l *lookups) links(ctx context.Context, w *partWrite, row *ready) (bool, er
 			if same(row.values["name"], want.text) {
 				w.fail(row.task, want.field+": would make a circle: the record is above itself")
 			} else {
-				w.putOff(row.task, fmt.Sprintf("%s: no %s is called %q, or it is above itself in turn", want.field, f.Ref, clip(want.text)))
+				w.putOff(row.task, fmt.Sprintf("%s: no %s is called %s, or it is above itself in turn", want.field, f.Ref, called))
 			}
 			return false, nil
-		case l.r.plan.CreateMissing:
+		case l.r.plan.CreateMissing && !secret: // which would be its name, in the clear
 			made, err := l.make(ctx, w, row, f, want)
 			if err != nil || !made {
 				return false, err
 			}
 		default:
-			w.fail(row.task, fmt.Sprintf("%s: no %s is called %q", want.field, f.Ref, clip(want.text)))
+			w.fail(row.task, fmt.Sprintf("%s: no %s is called %s", want.field, f.Ref, called))
 			return false, nil
 		}
 	}
@@ -127,11 +130,7 @@ func (l *lookups) find(ctx context.Context, group link, texts []string) error {
 	if err != nil {
 		return err
 	}
-	by := []string{group.by}
-	if group.by == "" {
-		by = []string{"refs." + l.r.plan.System, "name", "key", "email"}
-	}
-	for _, field := range by {
+	for _, field := range l.ways(group.by) {
 		if _, ok := fields[field]; !ok && !strings.HasPrefix(field, "refs.") {
 			if group.by != "" {
 				return crm.Invalid("columns", "%s: %s has no field %q to be found by", group.field, f.Ref, field)
@@ -158,6 +157,27 @@ func (l *lookups) find(ctx context.Context, group link, texts []string) error {
 		texts = left
 	}
 	return nil
+}
+
+// ways are the fields by which a reference is found, in turn.
+func (l *lookups) ways(by string) []string {
+	if by != "" {
+		return []string{by}
+	}
+	return []string{"refs." + l.r.plan.System, "name", "key", "email"}
+}
+
+// secret reports whether a text that a reference is found by may be a protected value.
+func (l *lookups) secret(kind, by string) bool {
+	return slices.ContainsFunc(l.ways(by), func(field string) bool { return l.fields[kind][field].Protected })
+}
+
+// quoted is a text as reasons name it, which are kept in the clear.
+func quoted(text string, secret bool) string {
+	if secret {
+		return "that (it is protected, and not shown)"
+	}
+	return strconv.Quote(clip(text))
 }
 
 func (l *lookups) kindOf(ctx context.Context, name string) (*crm.Records, map[string]crm.FieldInfo, error) {

@@ -51,6 +51,12 @@ func (w *partWrite) write(ctx context.Context, part []task) error {
 	return w.records(ctx, resolved)
 }
 
+// quoted is a value of the key as reasons name it.
+func (w *partWrite) quoted(key string) string {
+	f := w.kind.byName[w.plan.Key]
+	return quoted(key, f != nil && f.Protected)
+}
+
 func (w *partWrite) fail(t *task, reason string) {
 	w.failed++
 	w.told[t.number] = RowFault{Reason: reason}
@@ -108,12 +114,12 @@ func (w *partWrite) records(ctx context.Context, rows []*ready) error {
 		case key == "":
 			w.fail(row.task, w.plan.Key+": has no value, and without it nothing is known to update")
 		case len(ids) > 1:
-			w.fail(row.task, fmt.Sprintf("%s: %d %s have %q: they are not told apart by it", w.plan.Key, len(ids), w.kind.Plural(), clip(key)))
+			w.fail(row.task, fmt.Sprintf("%s: %d %s have %s: they are not told apart by it", w.plan.Key, len(ids), w.kind.Plural(), w.quoted(key)))
 		case len(ids) == 1:
 			row.id = ids[0]
 			change = append(change, row)
 		case w.plan.Mode == Update:
-			w.fail(row.task, fmt.Sprintf("%s: no %s has %q, and none is created", w.plan.Key, w.kind.Kind(), clip(key)))
+			w.fail(row.task, fmt.Sprintf("%s: no %s has %s, and none is created", w.plan.Key, w.kind.Kind(), w.quoted(key)))
 		case first[key] != nil:
 			change = append(change, row)
 		default:

@@ -18,6 +18,9 @@ func (c *compiler) compare(t *target, op storage.Op, v value, from operand) (sto
 	if op != storage.Eq && (t.field.Type == Bool || t.field.Type == ID) {
 		return nil, t.errorf("holds %s, which has no order: write == or !=", t.field.Type)
 	}
+	if op != storage.Eq && t.field.Protected {
+		return nil, t.errorf("is protected, and has no order: write ==, != or in")
+	}
 	if v == nil {
 		return never(), nil
 	}
@@ -378,6 +381,8 @@ func compareFields(t *target, op storage.Op, other *target) (storage.Expr, error
 	switch {
 	case a.Type != b.Type || a.Type == Decimal && a.Scale != b.Scale || t.kind() != other.kind():
 		return nil, t.errorf("holds %s and is compared with %s, which holds %s or is kept otherwise: compare fields of one type", a.Type, other.name, b.Type)
+	case a.Protected || b.Protected:
+		return nil, t.errorf("is compared with %s, and one of them is protected: compare it with a text", other.name)
 	case a.Type == Tags:
 		return nil, t.errorf("holds tags, which are not compared: write 'vip' in %s", t.name)
 	case op != storage.Eq && (a.Type == Bool || a.Type == ID):

@@ -350,6 +350,8 @@ func (c *compiler) search(x search, o Object) (storage.Expr, error) {
 		return nil, t.errorf("holds tags: write 'vip' in %s", t.name)
 	case t.field.Type != Text:
 		return nil, t.errorf("holds %s, and %s is about text", t.field.Type, word)
+	case t.field.Protected:
+		return nil, t.errorf("is protected, and is found whole alone: write ==, != or in")
 	case isField(x.right):
 		return nil, t.errorf("is searched for another field: %s takes a text or an argument", word)
 	}

@@ -59,6 +59,9 @@ type Field struct {
 	Fold *storage.Field
 	// Scale is the number of digits a Decimal has after the point, 0 to 18.
 	Scale int
+	// Protected says that a Text is kept so that nothing but whether it is equal to a
+	// text can be told of it.
+	Protected bool
 	// Lookup, when not nil, is an index table with the value in it as well. Tags
 	// and Money have none.
 	Lookup *Lookup

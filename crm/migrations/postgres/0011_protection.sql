@@ -1,0 +1,1 @@
+ALTER TABLE {schema}.field ADD COLUMN protected boolean NOT NULL DEFAULT false;
