@@ -125,8 +125,8 @@ func byVerbs() map[string]func(t *testing.T, m *maker, on crm.ID) (crm.ID, error
 func (m *maker) one(t *testing.T, kind string) crm.ID {
 	t.Helper()
 	m.n++
-	if make := byVerbs()[kind]; make != nil {
-		id, err := make(t, m, m.one(t, "customer"))
+	if verb := byVerbs()[kind]; verb != nil {
+		id, err := verb(t, m, m.one(t, "customer"))
 		require.NoError(t, err, kind)
 		return id
 	}

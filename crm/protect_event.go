@@ -108,8 +108,8 @@ func (g guarded) openValue(ctx context.Context, tenant, object string, record uu
 		return value, nil
 	}
 	var sealed sealedValue
-	if json.Unmarshal(value, &sealed) != nil { // a text that has the word in it
-		return value, nil
+	if err := json.Unmarshal(value, &sealed); err != nil {
+		return value, nil //nolint:nilerr // a text that has the word in it
 	}
 	at := Place{Tenant: tenant, Kind: object, Field: sealed.Field, Record: ID(record)}
 	if own && !keptProtected(sealed.Field) || !own && sealed.Field != field {

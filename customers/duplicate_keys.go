@@ -75,7 +75,7 @@ func (k *keyring) add(c class, text string) {
 		_, _ = h.Write([]byte(part))
 	}
 	var id crm.ID
-	copy(id[:], h.Sum([]byte{byte(c), match.KeysVersion})[:])
+	copy(id[:], h.Sum([]byte{byte(c), match.KeysVersion}))
 	if !slices.Contains(k.of, id) {
 		k.of = append(k.of, id)
 	}
@@ -203,7 +203,7 @@ func (d *Duplicates) identityWritten(ctx context.Context, w *crm.Write[Identity]
 	if err != nil || len(known) == 0 {
 		return err
 	}
-	same := w.Before != nil && w.After != nil && w.Before.Deleted == w.After.Deleted && w.Before.CustomerID == w.After.CustomerID &&
+	same := w.Before != nil && w.After != nil && w.Before.Deleted.Equal(w.After.Deleted) && w.Before.CustomerID == w.After.CustomerID &&
 		w.Before.Kind == w.After.Kind && w.Before.Value == w.After.Value
 	if same {
 		return nil
@@ -477,8 +477,10 @@ func (d *Duplicates) exportKeys(ctx context.Context, object string, id crm.ID, y
 	if object != "customer" {
 		return nil
 	}
-	if err := d.people.May(ctx, crm.VerbRead, id); err != nil {
-		return nil //nolint:nilerr // he was deleted, and has none
+	if err := d.people.May(ctx, crm.VerbRead, id); errors.Is(err, crm.ErrNotFound) { // he was deleted, and has none
+		return nil
+	} else if err != nil {
+		return err
 	}
 	for row, err := range d.keys.All(ctx, crm.Where("customer_id == $1", id), crm.OrderBy("customer_id", "hash", "origin")) {
 		if err == nil {

@@ -75,7 +75,7 @@ func processor(t *testing.T) time.Duration {
 // populate makes n people, and says who is whom.
 func (d *desk) populate(ctx context.Context, t *testing.T, n int) map[crm.ID]int32 {
 	t.Helper()
-	random := rand.New(rand.NewPCG(1, 7)) //nolint:gosec // made up
+	random := rand.New(rand.NewPCG(1, 7)) // made up
 	word := func(least, most int) string {
 		var b strings.Builder
 		for range least + random.IntN(most-least+1) {

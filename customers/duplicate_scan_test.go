@@ -331,7 +331,7 @@ func TestScanKilled(t *testing.T) {
 			d := openDesk(t, driver, dsn)
 			d.many(ctx, t, 1400)
 			for try := range 4 {
-				victim := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestScanVictim$") //nolint:gosec // this test
+				victim := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestScanVictim$") // this test
 				victim.Env = append(os.Environ(), scanOf+"="+driver+"|"+dsn)
 				out, err := victim.StdoutPipe()
 				require.NoError(t, err)

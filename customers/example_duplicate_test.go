@@ -102,8 +102,8 @@ func ExampleDuplicates_Scan() {
 
 	_, _, err := app.Customers.Merge(ctx, grace.ID, []crm.ID{twin.ID}, crm.MergeRules{})
 	fmt.Println(err)
-	for range app.Customers.Duplicates.Sets(ctx, customers.Person, 0) {
-		fmt.Println("not reached: they are one")
+	for set, err := range app.Customers.Duplicates.Sets(ctx, customers.Person, 0) {
+		fmt.Println("not reached: they are one", set.Number, err)
 	}
 	// Output:
 	// step 1 of 1

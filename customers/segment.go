@@ -194,8 +194,11 @@ func (s *Segments) check(ctx context.Context, w *crm.Write[Segment]) error {
 	if w.Before != nil && w.After.Kind != w.Before.Kind {
 		return crm.Invalid("kind", "is %s, and stays so: create another segment", w.Before.Kind)
 	}
-	if w.After.Kind != DynamicSegment || w.Before != nil && sameFilter(w.Before.Where, w.After.Where) || w.After.Validate() != nil {
+	if w.After.Kind != DynamicSegment || w.Before != nil && sameFilter(w.Before.Where, w.After.Where) {
 		return nil
+	}
+	if err := w.After.Validate(); err != nil {
+		return err
 	}
 	uses, err := s.people.core.FilterUses(ctx, "customer", w.After.Where)
 	if err != nil {

@@ -78,7 +78,7 @@ func TestSegmentsAreAlwaysAFreshEvaluation(t *testing.T) {
 type segmentWorld struct {
 	*desk
 
-	ctx    context.Context //nolint:containedctx // it lives for one test
+	ctx    context.Context // it lives for one test
 	t      *rapid.T
 	people []crm.ID
 	orgs   []crm.ID

@@ -198,7 +198,7 @@ func TestAFieldASegmentNamesStays(t *testing.T) {
 // TestSegmentsAndRights holds that a segment is the same for all, and shows to each what
 // he may read.
 func TestSegmentsAndRights(t *testing.T) {
-	withSegments(t, func(ctx context.Context, t *testing.T, d *desk, _ *movement) {
+	withSegments(t, func(_ context.Context, t *testing.T, d *desk, _ *movement) {
 		system := crm.System(t.Context(), "acme")
 		read := crm.Allow("segment", crm.LevelAll, crm.VerbRead)
 		own := crm.Allow("customer", crm.LevelOwn, crm.VerbRead, crm.VerbCreate, crm.VerbUpdate)

@@ -160,13 +160,6 @@ func TestADynamicSegmentFollowsItsCondition(t *testing.T) {
 	})
 }
 
-func must1[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
 // TestSegmentsFollowWhatBelongsToCustomers holds that purchases, events, references and
 // custom fields move those whom they concern.
 func TestSegmentsFollowWhatBelongsToCustomers(t *testing.T) {

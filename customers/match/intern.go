@@ -39,7 +39,7 @@ func (t *interned) find(text string, texts []string) (id uint32, known bool) {
 	if id = t.slots[at]; id != 0 {
 		return id, true
 	}
-	id = uint32(len(texts)) //nolint:gosec // Records have no more
+	id = uint32(len(texts)) // Records have no more
 	t.slots[at] = id
 	t.n++
 	return id, false
@@ -50,7 +50,7 @@ func (t *interned) slot(text string, texts []string) int {
 	mask := uint64(len(t.slots) - 1)
 	for at := maphash.String(t.seed, text) & mask; ; at = (at + 1) & mask {
 		if id := t.slots[at]; id == 0 || texts[id] == text {
-			return int(at) //nolint:gosec // an index
+			return int(at) // an index
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package match_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,10 +67,8 @@ func TestKeys(t *testing.T) {
 	t.Parallel()
 	share := func(k match.Kind, a, b string) bool {
 		for _, x := range match.Keys(k, a, nil) {
-			for _, y := range match.Keys(k, b, nil) {
-				if x == y {
-					return true
-				}
+			if slices.Contains(match.Keys(k, b, nil), x) {
+				return true
 			}
 		}
 		return false

@@ -116,7 +116,11 @@ func (b *builder) from(t *storage.Table, alias string) *builder {
 	return b.s(b.d.TableName(t.Name), " AS ", alias)
 }
 
-// group appends a list joined by AND (and) or OR.
+// widest is how many terms are joined in one row: SQLite's parser nests each in the ones
+// before it, to a depth of at most 1,000.
+const widest = 100
+
+// group appends a list joined by AND (and) or OR, a long one in parts.
 func (b *builder) group(t *storage.Table, alias string, list []storage.Expr, not, and bool) error {
 	if len(list) == 0 {
 		b.s(constant(and))
@@ -127,11 +131,20 @@ func (b *builder) group(t *storage.Table, alias string, list []storage.Expr, not
 		word = " AND "
 	}
 	b.s("(")
-	for i, e := range list {
+	for i := 0; i < len(list); {
 		if i > 0 {
 			b.s(word)
 		}
-		if err := b.where(t, alias, e, not); err != nil {
+		var err error
+		if len(list) > widest {
+			part := list[i:min(i+widest, len(list))]
+			i += len(part)
+			err = b.group(t, alias, part, not, and)
+		} else {
+			err = b.where(t, alias, list[i], not)
+			i++
+		}
+		if err != nil {
 			return err
 		}
 	}
