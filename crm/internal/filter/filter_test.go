@@ -383,14 +383,14 @@ func TestTheResultIsLimited(t *testing.T) {
 	t.Parallel()
 	o := newObjects()
 	var wide storage.And
-	for range 50 {
+	for range 250 {
 		wide = append(wide, is("deleted", storage.Eq, false))
 	}
 	o.person.scope = wide
 	_, err := compile(t, o, "person.rank > 1 and person.rank > 2")
 	require.NoError(t, err)
 	_, err = compile(t, o, "person.rank > 1"+strings.Repeat(" and person.rank > 2", 9))
-	require.ErrorContains(t, err, "more than 500")
+	require.ErrorContains(t, err, "more than 2000")
 }
 
 // TestTimeIsLinear parses texts of one length and four times that. Quadratic time
