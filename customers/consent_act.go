@@ -201,7 +201,8 @@ func (a *acting) withdraw(ctx context.Context) (Consent, error) {
 	if !a.topic.Basis.refusable() {
 		return Consent{}, crm.Invalid("topic", "the topic %s rests on %s, which nobody withdraws", a.topic.Key, a.topic.Basis)
 	}
-	if a.stands.status == ConsentWithdrawn && !a.stands.mixed {
+	// A no of somebody who was merged into him alone is not yet his own, should they part.
+	if a.stands.status == ConsentWithdrawn && !a.stands.mixed && slices.Contains(parties(a.all), a.owner.ID) {
 		return a.current(ctx, a.owner.ID, a.Channel, a.Topic)
 	}
 	kept, _, err := a.note(ctx)
