@@ -24,7 +24,7 @@ const (
 	MaxRow     = 16 << 20 // bytes of one row
 	MaxChanges = 10_000   // changes of one Write
 	MaxPage    = 10_000   // rows of one Read, Claim or Tenants
-	MaxNodes   = 2000     // nodes of an expression
+	MaxNodes   = 1000     // nodes of an expression
 	MaxDepth   = 20       // nesting of an expression
 	MaxValues  = 10_000   // values of one In
 	MaxOrder   = 8        // terms of an order

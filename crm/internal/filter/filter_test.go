@@ -390,7 +390,7 @@ func TestTheResultIsLimited(t *testing.T) {
 	_, err := compile(t, o, "person.rank > 1 and person.rank > 2")
 	require.NoError(t, err)
 	_, err = compile(t, o, "person.rank > 1"+strings.Repeat(" and person.rank > 2", 9))
-	require.ErrorContains(t, err, "more than 2000")
+	require.ErrorContains(t, err, "more than 1000")
 }
 
 // TestTimeIsLinear parses texts of one length and four times that. Quadratic time
