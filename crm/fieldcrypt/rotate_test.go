@@ -273,9 +273,6 @@ func TestResealKilled(t *testing.T) {
 			t.Parallel()
 			dsn := sqlite.DSN(filepath.Join(t.TempDir(), "crm.db"))
 			if driver == "pgx" {
-				if !pgtest.Available() {
-					t.Skip("there is no Postgres")
-				}
 				dsn = pgtest.Server(t, pgtest.UTF8).Database(t)
 			}
 			e := engineOf(t, driver, dsn)
