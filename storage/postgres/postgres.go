@@ -110,6 +110,9 @@ func (o Options) store(db *sql.DB, owned bool) (*Store, error) {
 	}
 	var number int
 	if err := db.QueryRowContext(ctx, "SELECT current_setting('server_version_num')::int").Scan(&number); err != nil {
+		if f := d.Classify(err); f.Kind != nil {
+			return nil, &storage.Error{Kind: f.Kind, Op: "open", Reason: f.Reason, Change: -1, Err: err}
+		}
 		return nil, fmt.Errorf("postgres: the database does not answer as PostgreSQL: %w", err)
 	}
 	if number < 140000 {

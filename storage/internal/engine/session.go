@@ -450,9 +450,11 @@ func (e *Engine) Identify(ctx context.Context) (string, error) {
 	defer e.mu.Unlock()
 	e.identity = id
 	if e.d.Prepared() && e.probe == nil {
-		e.probe, err = e.db.PrepareContext(ctx, e.d.Identity())
+		if e.probe, err = e.db.PrepareContext(ctx, e.d.Identity()); err != nil {
+			return "", e.classify(ctx, "open", "", err)
+		}
 	}
-	return id, err
+	return id, nil
 }
 
 func identity(ctx context.Context, d Dialect, q interface {
