@@ -23,6 +23,8 @@ func (c config) peerLayer(ctx context.Context, say func(format string, args ...a
 	}
 	defer peer.close()
 	c.head(w.database, beside, say)
+	say("# By custom field PocketBase is ahead: its fields are columns of a table per collection, changed by DDL, and one index answers.\n" +
+		"# Ours are values of a tenant's own in JSON, without DDL; an index row per value finds the records, which are then read.\n")
 	plain, _ := peer.base.(*byPocketBase)
 	for _, op := range peerOperations(w) {
 		compared := map[string]crmSide{"pocketbase " + op.name: plain}
@@ -43,7 +45,7 @@ func (c config) peerLayer(ctx context.Context, say func(format string, args ...a
 	return nil
 }
 
-// peerBatch is how many customers the peers create at once: one of them takes half a minute for as many as crm is given.
+// peerBatch is how many customers the peers create at once.
 const peerBatch = 500
 
 // peerOperation is one that PocketBase has as well.

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"iter"
 	"os"
+	"strings"
 
+	"github.com/google/uuid"
 	"github.com/pocketbase/dbx"
 	pocketbase "github.com/pocketbase/pocketbase/core"
 	_ "github.com/pocketbase/pocketbase/migrations" // its own tables
@@ -71,16 +73,16 @@ func openPocketBase(ctx context.Context) (*database, pocketbase.App, error) {
 // pocketCustomers has the fields and indexes of crm's customers.
 func pocketCustomers() *pocketbase.Collection {
 	c := pocketbase.NewBaseCollection("customers")
-	if id, ok := c.Fields.GetByName("id").(*pocketbase.TextField); ok { // a UUID, as crm's are
-		id.Min, id.Max, id.Pattern = 1, 36, "^[a-z0-9-]+$"
+	if id, ok := c.Fields.GetByName("id").(*pocketbase.TextField); ok {
+		id.Min, id.Max, id.AutogeneratePattern = 32, 32, "[a-z0-9]{32}"
 	}
 	c.Fields.Add(&pocketbase.NumberField{Name: "version", OnlyInt: true})
 	for name, most := range map[string]int{"tenant": 64, "name": 200, "city": 100, "country": 2, "stage": 20} {
 		c.Fields.Add(&pocketbase.TextField{Name: name, Max: most, Required: true})
 	}
 	for name, most := range map[string]int{
-		"owner_id": 36, "email": 254, "phone": 40, "company": 200, "source": 50, "revenue_currency": 3, "note": 2000, "size": 10,
-		"referrer_id": 36,
+		"owner_id": 32, "email": 254, "phone": 40, "company": 200, "source": 50, "revenue_currency": 3, "note": 2000, "size": 10,
+		"referrer_id": 32,
 	} {
 		c.Fields.Add(&pocketbase.TextField{Name: name, Max: most})
 	}
@@ -94,6 +96,15 @@ func pocketCustomers() *pocketbase.Collection {
 		c.AddIndex("idx_customers_"+by, false, "tenant, "+by+", id", "")
 	}
 	return c
+}
+
+// pocketID is a UUID by its digits alone. With them an id keeps PocketBase's own pattern; any other pattern, as one with
+// hyphens, has each create read all ids for one that differs by case.
+func pocketID(id crm.ID) string { return strings.ReplaceAll(id.String(), "-", "") }
+
+func crmID(pocket string) (crm.ID, error) {
+	id, err := uuid.Parse(pocket)
+	return crm.ID(id), err
 }
 
 func pocketEvents() *pocketbase.Collection {
@@ -113,7 +124,7 @@ func fillPocketBase(ctx context.Context, app pocketbase.App, tenant string, all 
 				return err
 			}
 			row := pocketRow(tenant, &b)
-			row["id"] = b.ID.String()
+			row["id"] = pocketID(b.ID)
 			for name, at := range map[string]any{"created": b.Created, "updated": b.Updated} {
 				if row[name], err = types.ParseDateTime(at); err != nil {
 					return err
@@ -139,10 +150,10 @@ func pocketRow(tenant string, b *buyer) map[string]any {
 		row["employees"] = *b.Employees
 	}
 	if !b.OwnerID.IsZero() {
-		row["owner_id"] = b.OwnerID.String()
+		row["owner_id"] = pocketID(b.OwnerID)
 	}
 	if !b.ReferrerID.IsZero() {
-		row["referrer_id"] = b.ReferrerID.String()
+		row["referrer_id"] = pocketID(b.ReferrerID)
 	}
 	if b.Since != (crm.Date{}) {
 		row["since"] = b.Since.String()
@@ -152,12 +163,12 @@ func pocketRow(tenant string, b *buyer) map[string]any {
 
 // pocketBuyer is a customer as a caller gets him.
 func pocketBuyer(r *pocketbase.Record) (b buyer, err error) {
-	if b.ID, err = crm.ParseID(r.Id); err != nil {
+	if b.ID, err = crmID(r.Id); err != nil {
 		return b, err
 	}
 	for name, into := range map[string]*crm.ID{"owner_id": &b.OwnerID, "referrer_id": &b.ReferrerID} {
 		if text := r.GetString(name); text != "" {
-			if *into, err = crm.ParseID(text); err != nil {
+			if *into, err = crmID(text); err != nil {
 				return b, err
 			}
 		}
@@ -181,7 +192,7 @@ func (p *byPocketBase) get(_ context.Context, tenant string, id crm.ID) (buyer, 
 }
 
 func (p *byPocketBase) find(app pocketbase.App, tenant string, id crm.ID) (*pocketbase.Record, error) {
-	r, err := app.FindRecordById("customers", id.String())
+	r, err := app.FindRecordById("customers", pocketID(id))
 	if err == nil && r.GetString("tenant") != tenant {
 		err = sql.ErrNoRows
 	}
@@ -265,7 +276,7 @@ func (p *byPocketBase) add(ctx context.Context, app pocketbase.App, tenant strin
 	if err != nil {
 		return buyer{}, err
 	}
-	r.Id = id.String()
+	r.Id = pocketID(id)
 	r.Load(pocketRow(tenant, &b))
 	if err := app.SaveWithContext(ctx, r); err != nil {
 		return buyer{}, err
@@ -331,7 +342,9 @@ func (p *byPocketBase) change(ctx context.Context, app pocketbase.App, r *pocket
 
 func (p *byPocketBase) upsert(ctx context.Context, tenant, email string, score int64, note string) (b buyer, err error) {
 	err = p.together(func(app pocketbase.App) error {
-		r, err := app.FindFirstRecordByFilter("customers", "tenant = {:tenant} && email = {:email}", dbx.Params{"tenant": tenant, "email": email})
+		r := &pocketbase.Record{}
+		byEmail := dbx.And(dbx.HashExp{"tenant": tenant, "email": email}, dbx.NewExp("email != ''")) // as the index has it
+		err := app.RecordQuery("customers").AndWhere(byEmail).Limit(1).One(r)
 		if err == nil {
 			b, err = p.change(ctx, app, r, score, note)
 		}
