@@ -21,7 +21,7 @@ func TestUpper(t *testing.T) {
 func TestRuns(t *testing.T) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
-			c := config{rows: 1500, rounds: 5, slice: time.Microsecond, engine: "all", layer: "all", run: regexp.MustCompile("^([^bct]|cl|co|crm [^b])")}
+			c := config{rows: 5000, rounds: 3, slice: time.Microsecond, engine: "all", layer: "all", run: regexp.MustCompile("^([^bct]|cl|co|crm [^b])")}
 			var out strings.Builder
 			err := c.on(t.Context(), engine, func(format string, args ...any) { fmt.Fprintf(&out, format, args...) })
 			if err != nil && strings.Contains(err.Error(), errAbsent.Error()) {

@@ -55,7 +55,7 @@ func migratedFile(tb testing.TB, lines []storage.Line) []byte {
 		require.NoError(tb, err)
 		return content
 	}))
-	return made.(func() []byte)() //nolint:forcetypeassert // it is what was stored
+	return made.(func() []byte)() //nolint:forcetypeassert,errcheck // it is what was stored
 }
 
 // onServer returns a pool on a Postgres database that is made when it is first used, and
@@ -106,7 +106,7 @@ func (d *database) make(lines []storage.Line) {
 
 // Connect is what the pool calls for a connection.
 func (d *database) Connect(ctx context.Context) (driver.Conn, error) {
-	d.make(nil)
+	d.make(nil) //nolint:contextcheck // the database is there for others too
 	return d.made.Connect(ctx)
 }
 
