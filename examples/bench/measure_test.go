@@ -28,8 +28,8 @@ func TestRuns(t *testing.T) {
 				t.Skip(err)
 			}
 			require.NoError(t, err)
-			const layers, purchases, newcomers = 3, 1, 2
-			lines := len(operations) - 1 + len(crmOperations(&crmWorld{})) - 1 + purchases + len(segmentCounts()) + newcomers
+			const layers, purchases, newcomers, consents, pools = 3, 2, 2, 2, 1
+			lines := len(operations) - 1 + len(crmOperations(&crmWorld{})) - 1 + purchases + len(segmentCounts()) + newcomers + consents + pools
 			require.Equal(t, 2*layers+lines, strings.Count(out.String(), "\n"), out.String())
 		})
 	}
