@@ -29,7 +29,7 @@ func (c config) importLayer(ctx context.Context, engine string, w *crmWorld, say
 		name string
 		base writer
 	}{{"bulk import beside crm bulk create", bare(w.ours)}, {"bulk import beside SQL", bare(w.base)}} {
-		ready := func(n int) (func(writer, int) error, error) { return w.imports(ctx, n) }
+		ready := func(n int) (func(writer, int) error, error) { return w.imports(ctx, n, batch) }
 		ours := turns(ctx, line.name, "ours", writer(w.imported), w.database, w.chance, ready)
 		base := turns(ctx, line.name, "base", line.base, w.database, w.chance, ready)
 		if err := c.measure(engine, line.name, batch, ours, base, say); err != nil {
@@ -39,8 +39,8 @@ func (c config) importLayer(ctx context.Context, engine string, w *crmWorld, say
 	return nil
 }
 
-// imports makes n files of customers for a tenant who has none.
-func (w *crmWorld) imports(ctx context.Context, n int) (func(writer, int) error, error) {
+// imports makes n files of so many customers for a tenant who has none.
+func (w *crmWorld) imports(ctx context.Context, n, many int) (func(writer, int) error, error) {
 	if err := w.clear(ctx, bulk); err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (w *crmWorld) imports(ctx context.Context, n int) (func(writer, int) error,
 	}
 	lists, texts := make([][]buyer, n), make([][]byte, n)
 	for i := range lists {
-		lists[i] = w.buyers(bulk, batch)
+		lists[i] = w.buyers(bulk, many)
 		var err error
 		if texts[i], err = csvOf(lists[i], keys); err != nil {
 			return nil, err
@@ -58,7 +58,7 @@ func (w *crmWorld) imports(ctx context.Context, n int) (func(writer, int) error,
 	}
 	return func(by writer, i int) error {
 		made, err := by(ctx, lists[i], texts[i])
-		return expect(made, batch, err)
+		return expect(made, many, err)
 	}, nil
 }
 
