@@ -31,6 +31,9 @@ type blocks struct {
 	until  []uint32 // by record, where its keys end
 	common []uint8  // by record, how many of its keys are combined
 	most   int      // records of a block
+	// narrow is that there would be too many pairs: combinations have small blocks then, and
+	// what many have in common in three ways says nothing.
+	narrow bool
 	// single and combined are the steps for the keys that few have, and for the
 	// combinations.
 	single, combined uint32
@@ -109,6 +112,7 @@ func (b *blocks) limit(ctx context.Context, n int) (often map[uint32]uint32, err
 	sum := 0
 	for size, p := range pairs {
 		if sum += p; sum > fewPairs+pairsPerRecord*n {
+			b.narrow = true
 			break
 		}
 		b.most = max(b.most, size)
@@ -275,16 +279,20 @@ type walk struct {
 // several times.
 func (w *walk) step(ctx context.Context, step int, fn func([]pair)) error {
 	to := &batches{ctx: ctx, list: make([]pair, 0, batch), fn: fn}
+	most := w.most
 	if part := uint32(step); part < w.single {
 		w.list = w.few(w.list[:0], part, w.single)
 	} else {
 		w.list = w.twos(w.list[:0], part-w.single, w.combined)
+		if w.narrow {
+			most = minBlock
+		}
 	}
 	for block := range groups(w.list) {
-		if len(block) <= w.most {
+		if len(block) <= most {
 			to.all(block)
 		} else {
-			w.split(block, to)
+			w.split(block, most, to)
 		}
 		if to.err != nil {
 			return to.err
@@ -295,14 +303,15 @@ func (w *walk) step(ctx context.Context, step int, fn func([]pair)) error {
 }
 
 // split makes blocks of one that is too large by a third key.
-func (w *walk) split(block []entry, to *batches) {
+func (w *walk) split(block []entry, most int, to *batches) {
 	parts := uint32(len(block)*(maxCommon-2)/entriesOf) + 1
 	for part := range parts {
 		w.third = w.threes(w.third[:0], block, part, parts)
 		for block := range groups(w.third) {
-			if len(block) <= w.most {
+			switch {
+			case len(block) <= most:
 				to.all(block)
-			} else {
+			case !w.narrow:
 				to.neighbours(block)
 			}
 		}
