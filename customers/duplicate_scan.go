@@ -189,6 +189,18 @@ func (x *scanning) do(ctx context.Context, event string, fn func(*DuplicateScan)
 	return err
 }
 
+// manyCustomers take so long that Progress is told even while no step is done, so that the
+// lease of a job does not end.
+const manyCustomers = 50 * crm.MaxPage
+
+// tell says how many steps are done.
+func (x *scanning) tell() error {
+	if x.options.Progress == nil {
+		return nil
+	}
+	return x.options.Progress(x.Done, x.Total)
+}
+
 // load reads the customers.
 func (x *scanning) load(ctx context.Context) error {
 	fields, values := comparedBy(x.Kind)
@@ -204,8 +216,8 @@ func (x *scanning) load(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if x.ids = append(x.ids, c.ID); len(x.ids)%(50*crm.MaxPage) == 0 && x.options.Progress != nil {
-			if err := x.options.Progress(x.Done, x.Total); err != nil { // so that a lease does not end
+		if x.ids = append(x.ids, c.ID); len(x.ids)%manyCustomers == 0 {
+			if err := x.tell(); err != nil {
 				return err
 			}
 		}
@@ -244,8 +256,18 @@ func (x *scanning) learn(ctx context.Context) error {
 		x.model, err = x.weights()
 		return err
 	}
-	if x.model, err = match.Learn(ctx, x.records, x.matching()); err != nil {
-		return err
+	learning, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	o := x.matching()
+	if len(x.ids) >= manyCustomers {
+		o.Progress = func(int64, int64) {
+			if err := x.tell(); err != nil {
+				stop(err)
+			}
+		}
+	}
+	if x.model, err = match.Learn(learning, x.records, o); err != nil {
+		return cmp.Or(context.Cause(learning), err)
 	}
 	text, err := json.Marshal(x.model)
 	if err != nil {
@@ -292,10 +314,8 @@ func (x *scanning) search(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if x.options.Progress != nil {
-			if err := x.options.Progress(x.Done, total); err != nil {
-				return err
-			}
+		if err := x.tell(); err != nil {
+			return err
 		}
 	}
 	return x.cluster(ctx, search)
@@ -344,6 +364,11 @@ func (x *scanning) keep(ctx context.Context) error {
 		}
 		if err := x.keepRows(ctx, rows); err != nil {
 			return err
+		}
+		if kept%manyCustomers == 0 {
+			if err := x.tell(); err != nil {
+				return err
+			}
 		}
 	}
 	before := x.DuplicateScan

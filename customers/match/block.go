@@ -1,7 +1,9 @@
 package match
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -16,38 +18,54 @@ const (
 	maxBlock       = 100     // records that share a key and are all compared with each other
 	minBlock       = 12      // maxBlock is lowered to it where there would be too many pairs
 	maxCommon      = 10      // frequent keys of a record that are combined
-	maxCombined    = 3       // how many are combined into one
 	window         = 6       // in a block that stays too large, each is compared with the next
-	partitionOf    = 1 << 21 // keys that are looked at together
+	entriesOf      = 1 << 21 // keys of records that are looked at together
 	fewPairs       = 500_000 // from which on a record may have
 	pairsPerRecord = 12      // pairs on average
 )
 
-// blocks are the keys of all records.
+// blocks are the keys of all records, but for those that one record has alone. They are
+// looked at in steps: what shares a key with others is in one step with them.
 type blocks struct {
-	keys  []uint32
-	until []uint32 // by record, where its keys end
-	most  int      // records of a block
-	often map[uint32]uint32
-	parts uint32
-	list  []entry // what a part is gathered in, again and again
+	keys   []uint32 // of each record first those that are combined, rising, then those that few have
+	until  []uint32 // by record, where its keys end
+	common []uint8  // by record, how many of its keys are combined
+	most   int      // records of a block
+	// narrow is that there would be too many pairs: combinations have small blocks then, and
+	// what many have in common in three ways says nothing.
+	narrow bool
+	// single and combined are the steps for the keys that few have, and for the
+	// combinations.
+	single, combined uint32
 }
 
 // entry is a key and a record, sorted by key.
 type entry uint64
 
+func entryOf(key uint32, record int) entry { return entry(key)<<32 | entry(record) }
+
 func (e entry) key() uint32    { return uint32(e >> 32) }
 func (e entry) record() uint32 { return uint32(e) }
 
 func newBlocks(ctx context.Context, r *Records) (*blocks, error) {
-	b := &blocks{until: make([]uint32, 0, r.n), often: map[uint32]uint32{}}
-	cached := make([]valueKeys, len(r.columns))
-	for f := range cached {
-		cached[f] = r.columns[f].keys(f, r.partner[f])
+	b := &blocks{until: make([]uint32, 0, r.n), common: make([]uint8, r.n)}
+	b.gather(r)
+	often, err := b.limit(ctx, r.n)
+	if err != nil {
+		return nil, err
 	}
+	b.arrange(often)
+	return b, nil
+}
+
+// gather finds the keys of all records.
+func (b *blocks) gather(r *Records) {
+	cached := make([]valueKeys, len(r.columns))
 	most := 0
-	for f := range r.columns {
-		for _, id := range r.columns[f].cells {
+	for f := range cached {
+		c := &r.columns[f]
+		cached[f] = c.keys(f, r.partner[f])
+		for _, id := range c.cells {
 			most += len(cached[f].of(id))
 		}
 	}
@@ -61,21 +79,29 @@ func newBlocks(ctx context.Context, r *Records) (*blocks, error) {
 		b.keys = b.keys[:from+len(slices.Compact(b.keys[from:]))]
 		b.until = append(b.until, uint32(len(b.keys)))
 	}
-	b.parts = uint32(len(b.keys)/partitionOf) + 1
-	return b, b.limit(ctx, r.n)
 }
 
-// limit chooses how large a block may be, and finds the keys that are too frequent.
-func (b *blocks) limit(ctx context.Context, n int) error {
+// noKey takes the place of a key that was dropped.
+const noKey = 0
+
+// limit chooses how large a block may be, and returns the keys that are too frequent, with
+// how many records have them. It drops those that one record has alone.
+func (b *blocks) limit(ctx context.Context, n int) (often map[uint32]uint32, err error) {
 	var pairs [maxBlock + 1]int
-	sizes := map[uint32]uint32{}
-	for part := range b.parts {
+	often = map[uint32]uint32{}
+	parts := uint32(len(b.keys)/entriesOf) + 1
+	list := entries(len(b.keys), parts)
+	for part := range parts {
 		if err := ctx.Err(); err != nil {
-			return err
+			return nil, err
 		}
-		for block := range groups(b.base(part)) {
+		list = b.few(list[:0], part, parts)
+		for block := range groups(list) {
+			if len(block) == 1 {
+				b.drop(block[0])
+			}
 			if len(block) > minBlock {
-				sizes[block[0].key()] = uint32(len(block))
+				often[block[0].key()] = uint32(len(block))
 			}
 			if len(block) <= maxBlock {
 				pairs[len(block)] += len(block) * (len(block) - 1) / 2
@@ -86,19 +112,22 @@ func (b *blocks) limit(ctx context.Context, n int) error {
 	sum := 0
 	for size, p := range pairs {
 		if sum += p; sum > fewPairs+pairsPerRecord*n {
+			b.narrow = true
 			break
 		}
 		b.most = max(b.most, size)
 	}
-	for key, size := range sizes {
-		if int(size) > b.most {
-			b.often[key] = size
-		}
-	}
-	return nil
+	maps.DeleteFunc(often, func(_, size uint32) bool { return int(size) <= b.most })
+	return often, nil
 }
 
-func (b *blocks) of(i int) []uint32 {
+// drop takes a key from a record.
+func (b *blocks) drop(e entry) {
+	keys := b.of(e.record())
+	keys[slices.Index(keys, e.key())] = noKey
+}
+
+func (b *blocks) of(i uint32) []uint32 {
 	from := uint32(0)
 	if i > 0 {
 		from = b.until[i-1]
@@ -106,41 +135,68 @@ func (b *blocks) of(i int) []uint32 {
 	return b.keys[from:b.until[i]]
 }
 
-// base are the entries of a part of the keys, sorted.
-func (b *blocks) base(part uint32) []entry {
-	list := b.list[:0]
-	for i := range b.until {
-		for _, k := range b.of(i) {
-			if k%b.parts == part {
-				list = append(list, entry(k)<<32|entry(i))
+// arrange puts the keys of each record in order, leaves out those that are of no use, and
+// counts the steps.
+func (b *blocks) arrange(often map[uint32]uint32) {
+	var few, combinations int
+	var keys, common []uint32
+	from, to := uint32(0), uint32(0)
+	for i, until := range b.until {
+		keys, common = append(keys[:0], b.keys[from:until]...), common[:0]
+		from = until
+		for _, k := range keys {
+			if often[k] > 0 {
+				common = append(common, k)
 			}
 		}
+		common = rarest(common, often)
+		to += uint32(copy(b.keys[to:], common))
+		for _, k := range keys {
+			if k != noKey && often[k] == 0 {
+				b.keys[to] = k
+				to++
+				few++
+			}
+		}
+		b.until[i], b.common[i] = to, uint8(len(common)) //nolint:gosec // at most maxCommon
+		combinations += len(common) * (len(common) - 1) / 2
 	}
-	b.list = list
-	slices.Sort(list)
-	return list
+	b.keys = slices.Clone(b.keys[:to])
+	b.single, b.combined = uint32(few/entriesOf)+1, uint32((combinations+entriesOf-1)/entriesOf)
 }
 
-// common are the frequent keys of a record that are combined, the rarest first.
-func (b *blocks) common(i int, into []uint32) []uint32 {
-	into = into[:0]
-	for _, k := range b.of(i) {
-		if b.often[k] > 0 {
-			into = append(into, k)
+// rarest are the frequent keys of a record that are combined, rising.
+func rarest(common []uint32, often map[uint32]uint32) []uint32 {
+	slices.SortFunc(common, func(x, y uint32) int { return cmp.Or(cmp.Compare(often[x], often[y]), cmp.Compare(x, y)) })
+	common = common[:min(len(common), maxCommon)]
+	slices.Sort(common)
+	return common
+}
+
+// entries has room for a part of so many.
+func entries(n int, parts uint32) []entry {
+	each := n / int(max(parts, 1))
+	return make([]entry, 0, each+each/8)
+}
+
+// in reports whether a key is in a part of all keys.
+func in(part, parts, key uint32) bool {
+	return uint32(uint64(key*0x9E3779B1)*uint64(parts)>>32) == part
+}
+
+// few are the keys that are not combined, of a part of them, sorted.
+func (b *blocks) few(list []entry, part, parts uint32) []entry {
+	from := uint32(0)
+	for i, until := range b.until {
+		for _, k := range b.keys[from+uint32(b.common[i]) : until] {
+			if in(part, parts, k) && k != noKey {
+				list = append(list, entryOf(k, i))
+			}
 		}
+		from = until
 	}
-	slices.SortFunc(into, func(x, y uint32) int {
-		if d := int(b.often[x]) - int(b.often[y]); d != 0 {
-			return d
-		}
-		if x < y {
-			return -1
-		}
-		return 1
-	})
-	into = into[:min(len(into), maxCommon)]
-	slices.Sort(into)
-	return into
+	slices.Sort(list)
+	return list
 }
 
 // combine makes one key of two.
@@ -151,35 +207,44 @@ func combine(a, b uint32) uint32 {
 	return uint32(h >> 32)
 }
 
-// combined are the entries of a part of the keys that combine n frequent ones; those
-// of n-1 were too frequent still.
-func (b *blocks) combined(n int, part uint32, often map[uint32]struct{}) []entry {
-	list := b.list[:0]
-	var common []uint32
-	add := func(i int, key uint32) {
-		if key%b.parts == part {
-			list = append(list, entry(key)<<32|entry(i))
-		}
-	}
+// frequent are the keys of a record that are combined.
+func (b *blocks) frequent(i uint32) []uint32 { return b.of(i)[:b.common[i]] }
+
+// twos are the combinations of two keys, of a part of them, sorted.
+func (b *blocks) twos(list []entry, part, parts uint32) []entry {
 	for i := range b.until {
-		common = b.common(i, common)
-		for x := range common {
-			for y := x + 1; y < len(common); y++ {
-				two := combine(common[x], common[y])
-				if n == 2 {
-					add(i, two)
-					continue
-				}
-				if _, frequent := often[two]; !frequent {
-					continue
-				}
-				for z := y + 1; z < len(common); z++ {
-					add(i, combine(two, common[z]))
+		common := b.frequent(uint32(i))
+		for x, k := range common {
+			for _, l := range common[x+1:] {
+				if two := combine(k, l); in(part, parts, two) {
+					list = append(list, entryOf(two, i))
 				}
 			}
 		}
 	}
-	b.list = list
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// threes are the combinations of a third key with those two that all of a block have, of a
+// part of them, sorted.
+func (b *blocks) threes(list, block []entry, part, parts uint32) []entry {
+	two := block[0].key()
+	for _, e := range block {
+		common := b.frequent(e.record())
+		for x, k := range common {
+			for y := x + 1; y < len(common); y++ {
+				if combine(k, common[y]) != two {
+					continue
+				}
+				for _, l := range common[y+1:] {
+					if three := combine(two, l); in(part, parts, three) {
+						list = append(list, entryOf(three, int(e.record())))
+					}
+				}
+			}
+		}
+	}
 	slices.Sort(list)
 	return slices.Compact(list)
 }
@@ -192,10 +257,63 @@ func groups(list []entry) func(yield func([]entry) bool) {
 			for n < len(list) && list[n].key() == list[0].key() {
 				n++
 			}
-			if n > 1 && !yield(list[:n:n]) {
+			if !yield(list[:n:n]) {
 				return
 			}
 			list = list[n:]
+		}
+	}
+}
+
+// steps is how many steps there are.
+func (b *blocks) steps() int { return int(b.single) + int(b.combined) }
+
+// walk goes through the blocks step by step. One goroutine uses it.
+type walk struct {
+	*blocks
+
+	list, third []entry // what a step is gathered in, again and again
+}
+
+// step calls fn with the pairs that share a key, or keys that are combined, some of them
+// several times.
+func (w *walk) step(ctx context.Context, step int, fn func([]pair)) error {
+	to := &batches{ctx: ctx, list: make([]pair, 0, batch), fn: fn}
+	most := w.most
+	if part := uint32(step); part < w.single {
+		w.list = w.few(w.list[:0], part, w.single)
+	} else {
+		w.list = w.twos(w.list[:0], part-w.single, w.combined)
+		if w.narrow {
+			most = minBlock
+		}
+	}
+	for block := range groups(w.list) {
+		if len(block) <= most {
+			to.all(block)
+		} else {
+			w.split(block, most, to)
+		}
+		if to.err != nil {
+			return to.err
+		}
+	}
+	to.flush()
+	return to.err
+}
+
+// split makes blocks of one that is too large by a third key.
+func (w *walk) split(block []entry, most int, to *batches) {
+	parts := uint32(len(block)*(maxCommon-2)/entriesOf) + 1
+	for part := range parts {
+		w.third = w.threes(w.third[:0], block, part, parts)
+		for block := range groups(w.third) {
+			switch {
+			case len(block) <= most:
+				to.all(block)
+			case !w.narrow:
+				to.neighbours(block)
+			}
 		}
 	}
 }
@@ -206,10 +324,12 @@ type pair struct{ a, b uint32 }
 // batch is how many pairs are handed on at once.
 const batch = 1 << 14
 
-// batches gathers pairs.
+// batches gathers pairs, until the context ends.
 type batches struct {
+	ctx  context.Context //nolint:containedctx // of one call
 	list []pair
 	fn   func([]pair)
+	err  error
 }
 
 func (b *batches) add(x, y uint32) {
@@ -219,74 +339,40 @@ func (b *batches) add(x, y uint32) {
 }
 
 func (b *batches) flush() {
-	b.fn(b.list)
+	if b.err = b.ctx.Err(); b.err == nil {
+		b.fn(b.list)
+	}
 	b.list = b.list[:0]
+}
+
+// all adds all pairs of a block.
+func (b *batches) all(block []entry) {
+	for x := range block {
+		for y := range x {
+			b.add(block[x].record(), block[y].record())
+		}
+	}
+}
+
+// neighbours adds each of a block with the next ones.
+func (b *batches) neighbours(block []entry) {
+	for x := range block {
+		for y := x + 1; y < min(x+1+window, len(block)); y++ {
+			b.add(block[x].record(), block[y].record())
+		}
+	}
 }
 
 // allPairs calls fn with all pairs of few records.
 func (r *Records) allPairs(ctx context.Context, fn func([]pair)) error {
-	to := batches{make([]pair, 0, batch), fn}
+	to := batches{ctx: ctx, list: make([]pair, 0, batch), fn: fn}
 	for i := range uint32(r.n) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		for j := range i {
 			to.add(i, j)
 		}
 	}
 	to.flush()
-	return nil
-}
-
-// part calls fn with the pairs that share a combination of n keys, in a part of the
-// combinations, some of them several times. before are the combinations of n-1 that are
-// too frequent, for those of three; those of n are noted in often.
-func (b *blocks) part(n int, part uint32, before, often map[uint32]struct{}, fn func([]pair)) {
-	to := batches{make([]pair, 0, batch), fn}
-	var list []entry
-	if n == 1 {
-		list = b.base(part)
-	} else {
-		list = b.combined(n, part, before)
-	}
-	for block := range groups(list) {
-		switch {
-		case len(block) <= b.most:
-			for x := range block {
-				for y := range x {
-					to.add(block[x].record(), block[y].record())
-				}
-			}
-		case n == maxCombined:
-			for x := range block {
-				for y := x + 1; y < min(x+1+window, len(block)); y++ {
-					to.add(block[x].record(), block[y].record())
-				}
-			}
-		case often != nil:
-			often[block[0].key()] = struct{}{}
-		}
-	}
-	to.flush()
-}
-
-// candidates calls fn with the pairs worth comparing, some of them several times. It
-// says how much of the work is done.
-func (b *blocks) candidates(ctx context.Context, progress func(done, total int64), fn func([]pair)) error {
-	var before map[uint32]struct{}
-	total := int64(b.parts) * maxCombined
-	for n := 1; n <= maxCombined; n++ {
-		often := map[uint32]struct{}{}
-		for part := range b.parts {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			b.part(n, part, before, often, fn)
-			progress(int64(n-1)*int64(b.parts)+int64(part)+1, total)
-		}
-		before = often
-	}
-	return nil
+	return to.err
 }
 
 // valueKeys are the keys of each value of a column, one after the other.
@@ -394,5 +480,5 @@ func hash(space int, key string) uint32 {
 	for i := range len(key) {
 		h = (h ^ uint32(key[i])) * 16777619
 	}
-	return h ^ h>>15
+	return max(h^h>>15, noKey+1)
 }

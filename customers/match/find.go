@@ -87,11 +87,7 @@ type Search struct {
 	scorer *scorer
 	o      Options
 	bar    float64 // the threshold in bits
-	blocks *blocks // nil: all pairs are compared
-	// often are the combinations of two keys that are too frequent. They are noted by the
-	// steps that look at them, if these are taken in order; noted says how many were.
-	often map[uint32]struct{}
-	noted uint32
+	walk   *walk   // nil: all pairs are compared
 }
 
 // NewSearch returns a search none of whose steps is done.
@@ -110,21 +106,20 @@ func NewSearch(ctx context.Context, r *Records, m *Model, o Options) (*Search, e
 	}
 	s.bar = math.Log2(threshold / (1 - threshold))
 	scorer.apart = o.Apart
-	s.blocks, err = r.block(ctx)
+	s.walk, err = r.walk(ctx)
 	return s, err
 }
 
 // Steps returns how many steps there are. It is the same for the same records.
 func (s *Search) Steps() int {
-	if s.blocks == nil {
+	if s.walk == nil {
 		return 1
 	}
-	return int(s.blocks.parts) * maxCombined
+	return s.walk.steps()
 }
 
 // Step returns the pairs that a step finds, by number, from 0 on. Several steps may find the
-// same pair. Steps are taken in order; who begins in between pays once for what the steps
-// before would have left in memory.
+// same pair.
 func (s *Search) Step(ctx context.Context, step int) ([]Pair, error) {
 	if step < 0 || step >= s.Steps() {
 		return nil, crm.Invalid("step", "is %d: there are %d, from 0 on", step, s.Steps())
@@ -205,48 +200,10 @@ func score(workers []*scorer, batch []pair, bar float64) [][]link {
 
 // pairs calls fn with the pairs worth comparing of a step.
 func (s *Search) pairs(ctx context.Context, step int, fn func([]pair)) error {
-	if s.blocks == nil {
+	if s.walk == nil {
 		return s.scorer.r.allPairs(ctx, fn)
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	n, part := step/int(s.blocks.parts)+1, uint32(step)%s.blocks.parts
-	switch n {
-	case maxCombined - 1:
-		if part == 0 {
-			s.often, s.noted = map[uint32]struct{}{}, 0
-		}
-		often := s.often
-		if part != s.noted {
-			often = nil // begun in between
-		} else {
-			s.noted++
-		}
-		s.blocks.part(n, part, nil, often, fn)
-		return nil
-	case maxCombined:
-		if err := s.noteOften(ctx); err != nil {
-			return err
-		}
-	}
-	s.blocks.part(n, part, s.often, nil, fn)
-	return nil
-}
-
-// noteOften notes what the steps before would have noted, had they been taken.
-func (s *Search) noteOften(ctx context.Context) error {
-	if s.noted == s.blocks.parts {
-		return nil
-	}
-	s.often, s.noted = map[uint32]struct{}{}, 0
-	for ; s.noted < s.blocks.parts; s.noted++ {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		s.blocks.part(maxCombined-1, s.noted, nil, s.often, func([]pair) {})
-	}
-	return nil
+	return s.walk.step(ctx, step, fn)
 }
 
 // forest is clusters that grow.

@@ -49,6 +49,11 @@ type sample struct {
 
 func (s *sample) len() int { return len(s.levels) / s.fields }
 
+// grow makes room for so many pairs.
+func (s *sample) grow(pairs int) {
+	s.levels, s.seen = make([]Level, 0, pairs*s.fields), make([]float32, 0, pairs*s.fields)
+}
+
 func (s *sample) at(i int) ([]Level, []float32) {
 	return s.levels[i*s.fields : (i+1)*s.fields], s.seen[i*s.fields : (i+1)*s.fields]
 }
@@ -130,13 +135,12 @@ func (l *learner) learnMatches(ctx context.Context) error {
 	return nil
 }
 
-// hopeful are the likely pairs that are not surely none, so that the rounds are quick.
-func (l *learner) hopeful() *sample {
-	kept := &sample{fields: l.likely.fields}
+// hopeful are the likely pairs, by number, that are not surely none, so that the rounds are
+// quick.
+func (l *learner) hopeful() (kept []int32) {
 	for i := range l.likely.len() {
-		if found, seen := l.likely.at(i); l.plain(found, seen) > -20 {
-			kept.levels = append(kept.levels, found...)
-			kept.seen = append(kept.seen, seen...)
+		if l.plain(l.likely.at(i)) > -20 {
+			kept = append(kept, int32(i)) //nolint:gosec // a sample is small
 		}
 	}
 	return kept
@@ -160,42 +164,60 @@ func (l *learner) look(ctx context.Context, o Options) error {
 			s.seen = append(s.seen, l.r.frequency(f, p.a, g))
 		}
 	}
-	for _, p := range l.chance() {
+	random := l.chance()
+	l.random.grow(len(random))
+	for _, p := range random {
 		add(&l.random, p)
 	}
-	b, err := l.r.block(ctx)
+	w, err := l.r.walk(ctx)
 	if err != nil {
 		return err
 	}
-	if b == nil { // all pairs were looked at
+	if w == nil { // all pairs were looked at
 		l.likely, l.every = l.random, 1
 		return nil
 	}
-	var list []pair
-	mask := uint32(0)
-	err = b.candidates(ctx, o.progress, func(batch []pair) {
-		for _, p := range batch {
-			if combine(p.a, p.b)&mask == 0 {
-				list = append(list, p)
-			}
-		}
-		for len(list) > 2*maxSample { // halve the sample
-			list = distinct(list)
-			if len(list) <= maxSample {
-				break
-			}
-			mask = mask<<1 | 1
-			list = slices.DeleteFunc(list, func(p pair) bool { return combine(p.a, p.b)&mask != 0 })
-		}
-	})
+	list, err := l.draw(ctx, w, o)
 	if err != nil {
 		return err
 	}
-	l.every = float64(mask) + 1
-	for _, p := range distinct(list) {
+	l.likely.grow(len(list))
+	for _, p := range list {
 		add(&l.likely, p)
 	}
 	return nil
+}
+
+// draw takes a sample of the pairs worth comparing: as they are hashed, so that it is always
+// the same one.
+func (l *learner) draw(ctx context.Context, w *walk, o Options) ([]pair, error) {
+	var list []pair
+	mask := uint32(0)
+	halve := func() {
+		for list = distinct(list); len(list) > maxSample; {
+			mask = mask<<1 | 1
+			list = slices.DeleteFunc(list, func(p pair) bool { return combine(p.a, p.b)&mask != 0 })
+		}
+	}
+	for step := range w.steps() {
+		err := w.step(ctx, step, func(batch []pair) {
+			for _, p := range batch {
+				if combine(p.a, p.b)&mask == 0 {
+					list = append(list, p)
+				}
+			}
+			if len(list) > 2*maxSample {
+				halve()
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+		o.progress(int64(step)+1, int64(w.steps()))
+	}
+	halve()
+	l.every = float64(mask) + 1
+	return list, nil
 }
 
 // distinct sorts pairs and drops those that are there twice.
@@ -243,7 +265,7 @@ func (l *learner) sum(levels []Level, seen []float32) (w sums) {
 			if seen[f] >= 0 {
 				bits += rareness(l.m.Fields[f].Chance[0][level], float64(seen[f]), float64(l.r.n))
 			}
-			w.add(l.r.columns[f].kind, bits)
+			w.add(l.r.columns[f].shared, bits)
 		}
 	}
 	return w
@@ -274,11 +296,11 @@ func (l *learner) count(into table, found []Level, weight float64) {
 }
 
 // round estimates which pairs match, and from that what matches do.
-func (l *learner) round(likely *sample) {
+func (l *learner) round(likely []int32) {
 	counts := make(table, len(l.m.Fields))
 	var matches float64
-	for i := range likely.len() {
-		found, seen := likely.at(i)
+	for _, i := range likely {
+		found, seen := l.likely.at(int(i))
 		p := probability(l.sum(found, seen).total(l.m.prior()))
 		matches += p
 		l.count(counts, found, p)
@@ -379,11 +401,21 @@ func (l *learner) mutual(f, g int, drop []bool) (bits float64) {
 	return bits
 }
 
-// block returns the keys of the records; nil if they are so few that all pairs are
-// compared.
-func (r *Records) block(ctx context.Context) (*blocks, error) {
+// walk returns one through the keys of the records; nil if they are so few that all pairs
+// are compared.
+func (r *Records) walk(ctx context.Context) (*walk, error) {
 	if r.n*(r.n-1)/2 <= maxPairsAll {
 		return nil, nil
 	}
-	return newBlocks(ctx, r)
+	r.count()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.blocks == nil {
+		b, err := newBlocks(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		r.blocks = b
+	}
+	return &walk{blocks: r.blocks}, nil
 }

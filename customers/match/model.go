@@ -147,7 +147,7 @@ func (s *scorer) bits(a, b uint32) float64 {
 	for f := range s.found {
 		if s.found[f].level != Missing {
 			w, _ := s.weigh(f, a)
-			sum.add(s.r.columns[f].kind, w)
+			sum.add(s.r.columns[f].shared, w)
 		}
 	}
 	return sum.total(s.m.prior())
@@ -207,9 +207,8 @@ type sums struct { //nolint:recvcheck // a value, but while it is summed up
 	hasOwn      bool
 }
 
-func (s *sums) add(k Kind, w float64) {
-	t, _ := k.traits()
-	if t.shared {
+func (s *sums) add(shared bool, w float64) {
+	if shared {
 		s.shared += w
 		return
 	}

@@ -211,8 +211,8 @@ func nickname(w string) string {
 
 // likeName is how alike two words of names are, from 0 to 1: the same, a nickname, a
 // slip, an initial, or by the measure of Jaro and Winkler (Winkler 1990), which was
-// made for names.
-func likeName(a, b string) (like float64, what reason) {
+// made for names. Their letters are at hand, since most names are told apart by them.
+func likeName(a, b string, inA, inB uint64) (like float64, what reason) {
 	switch {
 	case a == b:
 		return 1, same
@@ -225,11 +225,11 @@ func likeName(a, b string) (like float64, what reason) {
 		return 0, different
 	}
 	n := max(len(a), len(b))
+	if far(inA, inB, 1+n/3) {
+		return 0, different
+	}
 	if most := allowed(n); most > 0 && slips(a, b, most) <= most {
 		return .9, slip
-	}
-	if far(letters(a), letters(b), 1+n/3) {
-		return 0, different
 	}
 	switch jw := metrics.NewJaroWinkler().Compare(a, b); {
 	case jw >= .86:
@@ -238,6 +238,14 @@ func likeName(a, b string) (like float64, what reason) {
 		return .5, alike
 	}
 	return 0, different
+}
+
+// likeWords is likeName of two words of names.
+func likeWords(a, b *value, i, j int) (like float64, what reason) {
+	if a.words[i] == b.words[j] {
+		return 1, same
+	}
+	return likeName(a.word(i), b.word(j), a.of.letters[a.words[i]], b.of.letters[b.words[j]])
 }
 
 // compareName compares the given names, or the family names, of two people.
@@ -249,18 +257,18 @@ func compareName(a, b *value) agreement {
 		return compareHan(a, b)
 	}
 	if len(a.words) == 1 && len(b.words) == 1 {
-		return gradeName(likeName(a.text, b.text))
+		return gradeName(likeName(a.text, b.text, a.letters, b.letters))
 	}
 	if len(a.words) == 0 || len(b.words) == 0 {
 		return agreement{level: Differ, why: different}
 	}
 	// Mary Ann and Mary, Davila-Sanders and Davila; but van Dyke is no van Gogh
 	if x, y := a.word(0), b.word(0); min(len(x), len(y)) > 3 {
-		if like, _ := likeName(x, y); like >= .9 {
+		if like, _ := likeWords(a, b, 0, 0); like >= .9 {
 			return agreement{level: Near, why: part}
 		}
 	}
-	if g := gradeName(likeName(a.joined(), b.joined())); g.level > Distant {
+	if g := gradeName(likeName(a.joined(), b.joined(), a.letters, b.letters)); g.level > Distant {
 		return g
 	}
 	for i, w := range a.words {
@@ -329,7 +337,10 @@ func comparePerson(a, b *value) agreement {
 	for i, w := range a.words {
 		best, at, how := 0., -1, different
 		for j := range b.words {
-			if l, reason := likeName(a.word(i), b.word(j)); !taken[j] && l > best {
+			if taken[j] { //nolint:gosec // an index of b
+				continue
+			}
+			if l, reason := likeWords(a, b, i, j); l > best {
 				best, at, how = l, j, reason
 			}
 		}

@@ -21,12 +21,14 @@ type Records struct {
 	partner []int // the field one may change places with, or -1
 	read    reader
 	mu      sync.Mutex
-	counted bool // nothing more is added
+	counted bool    // nothing more is added
+	blocks  *blocks // once they were asked for
 }
 
 // column is a field of all records.
 type column struct {
 	kind    Kind
+	shared  bool      // as its traits say
 	cells   []uint32  // by record, the number of its value; 0 is none
 	texts   []string  // by number
 	counts  []uint32  // how many records have the value
@@ -46,10 +48,11 @@ func NewRecords(fields ...Field) (*Records, error) {
 	}
 	r := &Records{fields: slices.Clone(fields), columns: make([]column, len(fields)), partner: make([]int, len(fields))}
 	for i, f := range fields {
-		if _, ok := f.Kind.traits(); !ok {
+		t, ok := f.Kind.traits()
+		if !ok {
 			return nil, crm.Invalid("fields", "%s is of the kind %q, which there is not", f.Name, f.Kind)
 		}
-		r.columns[i] = column{kind: f.Kind, texts: []string{""}, counts: []uint32{0}, seen: newInterned()}
+		r.columns[i] = column{kind: f.Kind, shared: t.shared, texts: []string{""}, counts: []uint32{0}, seen: newInterned()}
 		r.partner[i] = -1
 	}
 	r.pair(Given, Family)
