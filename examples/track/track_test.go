@@ -40,7 +40,7 @@ func newSite(t *testing.T) *site {
 	tr := &tracker{app: app, sites: map[string]string{"127.0.0.1": "acme", "globex.example": "globex"}, signedIn: session}
 	s := &site{app: app, server: httptest.NewServer(tr.handler()), acme: crm.System(t.Context(), "acme")}
 	t.Cleanup(s.server.Close)
-	_, err = app.Customers.Create(s.acme, customers.Customer{Name: "Bob", Email: "bob@example.com"})
+	_, err = app.Customers.Create(s.acme, customers.Customer{Kind: customers.Person, Name: "Bob", Email: "bob@example.com"})
 	require.NoError(t, err)
 	return s
 }
