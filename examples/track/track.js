@@ -46,6 +46,8 @@
       return event("page viewed", { path: location.pathname });
     }
     waiting = [];
+    clearTimeout(timer);
+    timer = 0;
     localStorage.removeItem(ID);
     localStorage.removeItem(CONSENT);
   };

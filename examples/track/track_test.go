@@ -201,6 +201,7 @@ vm.runInContext(fs.readFileSync(file, "utf8"), window);
   window.visibilitychange();
   const answers = await Promise.all(sent);
   console.log(JSON.stringify({sent: answers.map(a => a.status), kept: kept.size}));
+  process.exit(0);
 })();
 `
 
