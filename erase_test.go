@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -106,7 +107,7 @@ func TestErasingLeavesNothingInAnyModule(t *testing.T) {
 		var twins []crm.ID
 		for i, name := range []string{"Ottilie Vanterpool", "O. Vanterpool-Zuckerkandl"} {
 			twin, err := app.Customers.Create(ctx, customers.Customer{
-				Kind: customers.Person, Name: name, Email: fmt.Sprintf("zuckerkandl%d@vanterpool.example", i), Country: "DE", Record: crm.Record{Refs: crm.Refs{"till": "till-vp-" + fmt.Sprint(i)}},
+				Kind: customers.Person, Name: name, Email: fmt.Sprintf("zuckerkandl%d@vanterpool.example", i), Country: "DE", Record: crm.Record{Refs: crm.Refs{"till": "till-vp-" + strconv.Itoa(i)}},
 			})
 			require.NoError(t, err)
 			twins = append(twins, twin.ID)
@@ -119,7 +120,7 @@ func TestErasingLeavesNothingInAnyModule(t *testing.T) {
 			did(app.Customers.Behaviour.Track(ctx, customers.Event{CustomerID: id, Visitor: fmt.Sprint("visitor-vp-", i), Name: "page viewed", At: at, Props: map[string]any{"path": "/dulcimers"}}))
 			did(app.Customers.Behaviour.Track(ctx, customers.Event{Visitor: fmt.Sprint("anon-vp-", i), Name: "page viewed", At: at, Props: map[string]any{"path": "/dulcimers"}}))
 			did(app.Customers.Behaviour.Stitch(ctx, fmt.Sprint("anon-vp-", i), id))
-			did(app.Customers.Purchases.Record(ctx, customers.Purchase{CustomerID: id, At: at, Amount: crm.EUR(10_00), Record: crm.Record{Refs: crm.Refs{"shop": fmt.Sprint(i)}}}))
+			did(app.Customers.Purchases.Record(ctx, customers.Purchase{CustomerID: id, At: at, Amount: crm.EUR(10_00), Record: crm.Record{Refs: crm.Refs{"shop": strconv.Itoa(i)}}}))
 			did(app.Customers.ContactPoints.OptOut(ctx, crm.Address{Kind: "wechat", Value: fmt.Sprint("vanterpool-", i)}, "by a link"))
 		}
 		did(app.Customers.Consents.Topics.Create(ctx, customers.ConsentTopic{Key: "news", Name: "News", Channels: []string{"email"}, Basis: customers.BasisConsent}))

@@ -17,8 +17,8 @@ type Traces struct {
 	digits map[string]bool // ends of telephone numbers
 }
 
-func newTraces(own bool) *Traces {
-	return &Traces{own: own, words: map[string]bool{}, parts: map[string]bool{}, digits: map[string]bool{}}
+func newTraces(own bool) Traces {
+	return Traces{own: own, words: map[string]bool{}, parts: map[string]bool{}, digits: map[string]bool{}}
 }
 
 // In reports whether a text names the person: has a word, an address, a key or a date of
@@ -48,7 +48,7 @@ func (t Traces) In(text string) bool {
 }
 
 // none reports whether there are none.
-func (t *Traces) none() bool { return len(t.words)+len(t.parts)+len(t.digits) == 0 }
+func (t Traces) none() bool { return len(t.words)+len(t.parts)+len(t.digits) == 0 }
 
 func wordsOf(folded string) []string {
 	return strings.FieldsFunc(folded, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
@@ -65,7 +65,7 @@ func onlyDigits(text string) string {
 
 // value notes the text of a personal field. Of an address that is all of it, since many
 // have one of the same host.
-func (t *Traces) value(text string, identifies bool) {
+func (t Traces) value(text string, identifies bool) {
 	if strings.HasPrefix(text, erasedText) || !t.own && !identifies {
 		return
 	}
@@ -93,7 +93,7 @@ func (t *Traces) value(text string, identifies bool) {
 }
 
 // key notes what is looked for as a whole.
-func (t *Traces) key(text string) {
+func (t Traces) key(text string) {
 	text = Fold(strings.TrimSpace(text))
 	if utf8.RuneCountInString(text) >= 4 && !strings.HasPrefix(text, erasedText) {
 		t.parts[text] = true
@@ -101,7 +101,7 @@ func (t *Traces) key(text string) {
 }
 
 // day notes a date, as expressions have it.
-func (t *Traces) day(iso string) {
+func (t Traces) day(iso string) {
 	if t.own && len(iso) == len("2006-01-02") {
 		t.parts[iso] = true
 	}
@@ -119,7 +119,7 @@ func (x *eraser) settle(ctx context.Context) error {
 		if p.Forget == nil {
 			continue
 		}
-		n, err := p.Forget(context.WithValue(SystemIn(ctx), forgetting{}, true), *x.traces)
+		n, err := p.Forget(context.WithValue(SystemIn(ctx), forgetting{}, true), x.traces)
 		if err != nil {
 			return err
 		}

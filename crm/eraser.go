@@ -35,7 +35,7 @@ type eraser struct {
 	always  bool // also a record with nothing to erase is noted to be erased
 
 	ids    identities
-	traces *Traces
+	traces Traces
 	texts  map[string]bool // words of the person's own values, which the reason must not have
 	reason string
 

@@ -129,11 +129,11 @@ END:VCARD
 		`URL: one more is left out: "https://b.example"`, `TEL: one more is left out: "7"`, `ADR: one more is left out: "Third 3, Kiel"`,
 	}, row.Notes)
 
-	many := "BEGIN:VCARD\nFN:A\n"
+	var many strings.Builder
 	for i := range 40 {
-		many += "URL:" + strings.Repeat("x", i+1) + "\n"
+		many.WriteString("URL:" + strings.Repeat("x", i+1) + "\n")
 	}
-	c, err = vcard.Read(strings.NewReader(many + "END:VCARD\n"))
+	c, err = vcard.Read(strings.NewReader("BEGIN:VCARD\nFN:A\n" + many.String() + "END:VCARD\n"))
 	require.NoError(t, err)
 	row, err = c.Next()
 	require.NoError(t, err)
