@@ -25,7 +25,7 @@ import (
 type site struct {
 	app    *embedcrm.App
 	server *httptest.Server
-	acme   context.Context //nolint:containedctx // of the test
+	acme   context.Context
 }
 
 func newSite(t *testing.T) *site {
@@ -67,7 +67,7 @@ func (s *site) body(visitor, name, key string, props map[string]any, age time.Du
 	m := map[string]any{"visitor": visitor, "events": []any{map[string]any{
 		"name": name, "at": s.app.Now(s.acme).Add(-age).Format("2006-01-02T15:04:05.000Z"), "key": key, "props": props,
 	}}}
-	raw, _ := json.Marshal(m) // texts and numbers
+	raw, _ := json.Marshal(m) //nolint:errchkjson // texts and numbers
 	return string(raw)
 }
 
