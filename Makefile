@@ -15,6 +15,12 @@ TOOLS := honnef.co/go/tools/cmd/staticcheck github.com/golangci/golangci-lint/v2
 # EMBEDCRM_FULL=1 runs the whole matrix of internal/dbtest, which is otherwise a part of it.
 QUICK := $(if $(EMBEDCRM_FULL),,-short)
 
+# Tests make and drop hundreds of small databases, which is most of their time on a disk: they are put in memory where
+# there is room, unless TMPDIR says otherwise. What the go command builds stays where it was.
+ROOMY := $(shell df --output=avail -B1G /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 >= 4 { print "/dev/shm" }')
+test race: export GOTMPDIR := $(or $(GOTMPDIR),$(TMPDIR),/tmp)
+test race: export TMPDIR := $(or $(TMPDIR),$(ROOMY),/tmp)
+
 COUNT ?= 20
 FUZZTIME ?= 30s
 BENCH ?=

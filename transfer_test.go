@@ -2,15 +2,10 @@ package embedcrm_test
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -21,7 +16,6 @@ import (
 	"github.com/embedcrm/embedcrm/customers"
 	"github.com/embedcrm/embedcrm/embedcrmtest"
 	"github.com/embedcrm/embedcrm/internal/enginetest"
-	"github.com/embedcrm/embedcrm/storage/sqlite"
 )
 
 const contactsCSV = "Record ID,First Name,Last Name,Email,E-mail 2,Mobile Phone,Work Phone,Company,Job Title,Street,House Number,City,Postcode,Country,Shipping Street,Shipping City,Favourite Colour\n" +
@@ -181,96 +175,4 @@ func TestRevertTakesBackWhatBelongsToCustomers(t *testing.T) {
 		require.Equal(t, []int64{7, 0}, []int64{undone.Removed, undone.Left}, undone.Reasons)
 		require.Equal(t, []string{"Known: organisation  "}, held(ctx, t, app.App))
 	})
-}
-
-// importVictim is the environment variable that makes this test binary a process to be
-// killed while it imports: the DSN and the file, divided by a bar.
-const importVictim = "EMBEDCRM_TEST_IMPORT_VICTIM"
-
-func openFile(tb testing.TB, dsn string) *embedcrm.App {
-	tb.Helper()
-	db, err := sql.Open("sqlite", dsn)
-	require.NoError(tb, err)
-	tb.Cleanup(func() { _ = db.Close() })
-	store, err := sqlite.Options{Wait: time.Minute}.New(db)
-	require.NoError(tb, err)
-	app, err := embedcrm.New(store, crm.Config{})
-	require.NoError(tb, err)
-	require.NoError(tb, app.Migrate(tb.Context()))
-	return app
-}
-
-// TestImportVictim is no test but the process that TestAnImportThatIsKilled kills.
-func TestImportVictim(t *testing.T) {
-	dsn, path, ok := strings.Cut(os.Getenv(importVictim), "|")
-	if !ok {
-		t.Skip("it is a process of another test")
-	}
-	app := openFile(t, dsn)
-	ctx := crm.As(t.Context(), crm.Actor{Tenant: "acme", Member: "dana"})
-	file, err := os.Open(path)
-	require.NoError(t, err)
-	defer file.Close() //nolint:errcheck // it is killed before
-	src, err := transfer.ReadCSV(file, transfer.CSVOptions{})
-	require.NoError(t, err)
-	o := transfer.Options{Progress: func(transfer.Report) { _, _ = fmt.Fprintln(os.Stdout, "a part is in") }}
-	page, err := app.Transfer.Imports.List(ctx)
-	require.NoError(t, err)
-	if len(page.Items) > 0 {
-		_, err = app.Transfer.Resume(ctx, page.Items[0].ID, src, o)
-	} else {
-		var p transfer.Plan
-		var rows transfer.Source
-		p, rows, err = app.Transfer.Plan(ctx, src, transfer.Plan{Object: "customer", Mode: transfer.Create})
-		require.NoError(t, err)
-		_, err = app.Transfer.Import(ctx, rows, p, o)
-	}
-	require.NoError(t, err)
-}
-
-// TestAnImportThatIsKilled kills an import after its first part and once more in the
-// middle of one, and goes on with it: every row is there once, with all that belongs
-// to it.
-func TestAnImportThatIsKilled(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	dsn, path := sqlite.DSN(filepath.Join(dir, "crm.db")), filepath.Join(dir, "people.csv")
-	const rows = 2500
-	var text strings.Builder
-	text.WriteString("First Name,Email,E-mail 2,Company\n")
-	for n := range rows {
-		fmt.Fprintf(&text, "P%d,a%d@example.com,b%d@example.com,C%d\n", n, n, n, n%7)
-	}
-	require.NoError(t, os.WriteFile(path, []byte(text.String()), 0o600))
-	app := openFile(t, dsn)
-	for range 2 {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestImportVictim$")
-		cmd.Env = append(os.Environ(), importVictim+"="+dsn+"|"+path)
-		out, err := cmd.StdoutPipe()
-		require.NoError(t, err)
-		require.NoError(t, cmd.Start())
-		_, err = out.Read(make([]byte, 1)) // it has come to a part
-		require.NoError(t, err)
-		require.NoError(t, cmd.Process.Kill())
-		require.ErrorContains(t, cmd.Wait(), "killed")
-	}
-	ctx := crm.As(t.Context(), crm.Actor{Tenant: "acme", Member: "dana"})
-	page, err := app.Transfer.Imports.List(ctx)
-	require.NoError(t, err)
-	require.Len(t, page.Items, 1)
-	require.Equal(t, transfer.Running, page.Items[0].State)
-	file, err := os.Open(path)
-	require.NoError(t, err)
-	defer file.Close() //nolint:errcheck // it was read
-	src, err := transfer.ReadCSV(file, transfer.CSVOptions{})
-	require.NoError(t, err)
-	report, err := app.Transfer.Resume(ctx, page.Items[0].ID, src, transfer.Options{})
-	require.NoError(t, err)
-	require.EqualValues(t, rows, report.Created)
-	require.EqualValues(t, 2*rows+7, report.Related)
-	for i, count := range []func(context.Context, ...crm.ListOption) (int64, error){app.Customers.Count, app.Customers.Identities.Count, app.Customers.Relationships.Count} {
-		n, err := count(ctx)
-		require.NoError(t, err)
-		require.Equal(t, []int64{rows + 7, rows, rows}[i], n)
-	}
 }

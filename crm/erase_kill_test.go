@@ -111,7 +111,7 @@ func TestEraseAmongWriters(t *testing.T) {
 		require.NoError(t, err)
 		var wg sync.WaitGroup
 		done := make(chan struct{})
-		for w := range 8 {
+		for w := range 16 {
 			wg.Go(func() {
 				for i := 0; ; i++ {
 					select {

@@ -340,7 +340,7 @@ func (l *listing) sortByCustom(ctx context.Context, name, custom string, desc bo
 
 // sortable refuses to sort more records than a list without an index may have.
 func (l *listing) sortable(ctx context.Context, where storage.Expr) error {
-	if l.ledger() && l.byKey(where) || len(l.terms) > 0 && l.terms[0].indexed {
+	if l.ledger() && l.byKey(where) || len(l.terms) > 0 && l.terms[0].indexed || l.named(where) {
 		return nil
 	}
 	n, err := count(ctx, l.core.session(ctx), l.sc.Tenant, l.table, where)
@@ -349,6 +349,25 @@ func (l *listing) sortable(ctx context.Context, where storage.Expr) error {
 			strings.TrimPrefix(l.order[0], "-"), n, l.core.cfg.SortLimit)
 	}
 	return err
+}
+
+// named reports whether a condition names the records, so that they are few enough to sort
+// without counting them: by their ids or, of living ones, by a unique field.
+func (l *listing) named(where storage.Expr) bool {
+	one := func(at storage.Field) bool {
+		f := l.byName[at.Name]
+		return at.Ref == nil && at.Member == "" && (at.Name == "id" || f != nil && f.unique && !f.fold && !l.deleted)
+	}
+	switch x := where.(type) {
+	case storage.And:
+		return !l.ledger() && slices.ContainsFunc(x, l.named)
+	case storage.In:
+		return !l.ledger() && len(x.Values) <= l.core.cfg.SortLimit && one(x.Field)
+	case storage.Is:
+		_, field := x.Value.(storage.Field)
+		return !l.ledger() && x.Op == storage.Eq && !field && one(x.Field)
+	}
+	return false
 }
 
 // read reads one page, and one record more, to know whether there is another.

@@ -234,3 +234,42 @@ func TestADamagedSecretIsAnError(t *testing.T) {
 		require.ErrorContains(t, err, "secret is damaged")
 	})
 }
+
+// TestWhatIsNamedIsSortedUncounted sorts records by a field without an index: those that are
+// named, by id or by a unique field, are read by one statement, and others are counted
+// before.
+func TestWhatIsNamedIsSortedUncounted(t *testing.T) {
+	t.Parallel()
+	enginetest.Listening(t, func(t *testing.T, e enginetest.Engine, heard *enginetest.Heard) {
+		s := newShop(t, e.Store, crm.Config{SortLimit: 2})
+		ctx := as(t, "dana")
+		var ids []crm.ID
+		var emails []string
+		for _, name := range []string{"c", "a", "b"} {
+			made, err := s.companies.Create(ctx, company{Name: name, Email: name + "@example.com"})
+			require.NoError(t, err)
+			ids, emails = append(ids, made.ID), append(emails, made.Email)
+		}
+		for what, x := range map[string]struct {
+			where      crm.ListOption
+			found      int
+			statements int
+		}{
+			"ids":                  {crm.Where("id in $1", ids[:2]), 2, 1},
+			"an id and more":       {crm.Where("id == $1 and country == nil", ids[0]), 1, 1},
+			"a unique field":       {crm.Where("email in $1", emails[:2]), 2, 1},
+			"a field that is none": {crm.Where("name in $1", []string{"a", "b"}), 2, 2},
+			"either":               {crm.Where("id == $1 or name == 'a'", ids[0]), 2, 2},
+		} {
+			heard.Forget()
+			page, err := s.companies.List(ctx, x.where, crm.OrderBy("created"))
+			require.NoError(t, err, what)
+			require.Len(t, page.Items, x.found, what)
+			require.Len(t, heard.Reads(), x.statements, what)
+		}
+		_, err := s.companies.List(ctx, crm.Where("id in $1", ids), crm.OrderBy("created"))
+		require.ErrorContains(t, err, "too many to sort", "more names than may be sorted are counted")
+		_, err = s.companies.List(ctx, crm.Where("email in $1", emails[:2]), crm.OrderBy("created"), crm.WithDeleted())
+		require.NoError(t, err)
+	})
+}

@@ -18,12 +18,13 @@ import (
 type vocabulary struct {
 	*object
 
-	ctx  context.Context //nolint:containedctx // it lives for one call
-	sc   scope
-	a    *access
-	fail *error // what went wrong on the way to another object
-	own  bool   // rows of a ledger, reached from the record they belong to
-	on   string // the kind of the record at hand, on which these hang, or empty
+	ctx   context.Context //nolint:containedctx // it lives for one call
+	sc    scope
+	a     *access
+	fail  *error // what went wrong on the way to another object
+	own   bool   // rows of a ledger, reached from the record they belong to
+	parts bool   // parts of the record at hand
+	on    string // the kind of the record at hand, on which these hang, or empty
 }
 
 var _ filter.Object = (*vocabulary)(nil)
@@ -91,7 +92,9 @@ func (v *vocabulary) Relation(name string) (storage.Rel, filter.Object, bool) {
 		return storage.Rel{}, nil, false
 	}
 	to := v.to(r.of)
-	to.own = r.of.ledger() && r.by == r.of.parent
+	if r.by == r.of.parent {
+		to.own, to.parts = r.of.ledger(), !r.of.ledger()
+	}
 	if r.by == r.of.subject {
 		to.on = v.object.name
 	}
@@ -114,7 +117,8 @@ func (o *object) leading(name string) *relation {
 
 // Scope is what a record reached from another one must satisfy: to live, and to be
 // one the actor may read. Of what hangs on the record at hand, and of a ledger's rows that
-// belong to it, that is true.
+// belong to it, that is true; of its parts it is true that what they belong to lives, which to ask again of each would
+// be dear.
 func (v *vocabulary) Scope() storage.Expr {
 	switch {
 	case v.a == nil:
@@ -123,6 +127,8 @@ func (v *vocabulary) Scope() storage.Expr {
 		return nil
 	case v.on != "":
 		return storage.And{storage.Is{Field: storage.F(v.subjectKind.name), Op: storage.Eq, Value: v.on}, living(false)}
+	case v.parts:
+		return v.a.reading(storage.And{living(false)})
 	case v.ledger():
 		return v.a.reading(v.ofLiving())
 	}

@@ -1,6 +1,7 @@
 package customers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -173,7 +174,7 @@ func (q *contacting) read(ctx context.Context, ids []crm.ID) error {
 		return err
 	}
 	q.suppressions = map[crm.ID][]Suppression{}
-	for s, err := range q.Suppressions.All(ctx, crm.Where("customer_id in $1", owners), crm.OrderBy("created")) {
+	for s, err := range q.Suppressions.All(ctx, of(owners)...) {
 		if err != nil {
 			return err
 		}
@@ -215,6 +216,15 @@ func (q *contacting) readOwners(ctx context.Context, ids []crm.ID) error {
 	return nil
 }
 
+// of keeps what belongs to customers. What belongs to one is in the order of its index,
+// which costs no look at how much there is to sort.
+func of(owners []crm.ID) []crm.ListOption {
+	if len(owners) == 1 {
+		return []crm.ListOption{crm.Where("customer_id == $1", owners[0]), crm.OrderBy("updated")}
+	}
+	return []crm.ListOption{crm.Where("customer_id in $1", owners), crm.OrderBy("created")}
+}
+
 // readAddresses reads the addresses of the channel: their own first, then the oldest
 // identities, and what is known of them.
 func (q *contacting) readAddresses(ctx context.Context, owners []crm.ID) error {
@@ -232,10 +242,15 @@ func (q *contacting) readAddresses(ctx context.Context, owners []crm.ID) error {
 			add(o.ID, Reach{Address: crm.Address{Kind: q.kind, Value: o.Phone}, Malformed: o.PhoneMalformed})
 		}
 	}
-	for i, err := range q.Identities.All(ctx, crm.Where("customer_id in $1 and kind == $2", owners, string(q.kind)), crm.OrderBy("created")) {
+	var known []Identity
+	for i, err := range q.Identities.All(ctx, append(of(owners), crm.Where("kind == $1", string(q.kind)))...) {
 		if err != nil {
 			return err
 		}
+		known = append(known, i)
+	}
+	slices.SortFunc(known, func(a, b Identity) int { return cmp.Or(a.Created.Compare(b.Created), a.ID.Compare(b.ID)) })
+	for _, i := range known {
 		add(i.CustomerID, Reach{Address: crm.Address{Kind: i.Kind, Value: i.Value}, IdentityID: i.ID, Malformed: i.Malformed})
 	}
 	var keys []string

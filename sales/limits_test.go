@@ -35,20 +35,25 @@ func TestTheLatestSpansOfMany(t *testing.T) {
 	enginetest.Each(t, func(t *testing.T, e enginetest.Engine) {
 		d, ctx := newDesk(t, e.Store), as(t, "dana")
 		deal := d.deal(ctx, t)
-		const moves = 1100
-		require.NoError(t, d.Tx(ctx, func(ctx context.Context) error {
-			for i := range moves {
-				d.Clock.Advance(time.Minute)
-				if _, err := d.Deals.Move(ctx, deal.ID, []string{"proposal", "negotiation"}[i%2]); err != nil {
-					return err
+		const moves = 1010
+		for begin := 0; begin < moves; begin += 101 { // one transaction would have to pass by all it made of the deal
+			require.NoError(t, d.Tx(ctx, func(ctx context.Context) error {
+				for i := range 101 {
+					d.Clock.Advance(time.Minute)
+					if _, err := d.Deals.Move(ctx, deal.ID, []string{"proposal", "negotiation"}[(begin+i)%2]); err != nil {
+						return err
+					}
+					if i%4 > 0 {
+						continue
+					}
+					_, err := d.Deals.Update(ctx, deal.ID, func(x *sales.Deal) error { x.Amount.Minor++; return nil })
+					if err != nil {
+						return err
+					}
 				}
-				_, err := d.Deals.Update(ctx, deal.ID, func(x *sales.Deal) error { x.Amount.Minor++; return nil })
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		}))
+				return nil
+			}))
+		}
 		spans, err := d.Deals.StageHistory(ctx, deal.ID)
 		require.NoError(t, err)
 		require.Len(t, spans, 1000)

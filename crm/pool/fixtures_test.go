@@ -58,7 +58,8 @@ type desk struct {
 	teams  map[string]crm.Team
 }
 
-func newDesk(tb testing.TB, store storage.Store, with func(*crm.Core, *desk) error) *desk {
+// openDesk is a desk on what is there.
+func openDesk(tb testing.TB, store storage.Store, with func(*crm.Core, *desk) error) *desk {
 	tb.Helper()
 	d := &desk{people: map[string]crm.Member{}, teams: map[string]crm.Team{}}
 	d.Core = crmtest.On(tb, store, crm.Config{}, func(c *crm.Core) error {
@@ -86,6 +87,12 @@ func newDesk(tb testing.TB, store storage.Store, with func(*crm.Core, *desk) err
 		}
 		return err
 	})
+	return d
+}
+
+func newDesk(tb testing.TB, store storage.Store, with func(*crm.Core, *desk) error) *desk {
+	tb.Helper()
+	d := openDesk(tb, store, with)
 	ctx := system(tb)
 	for _, name := range []string{"north", "south"} {
 		d.teams[name] = need(d.Teams.Create(ctx, crm.Team{Name: name}))(tb)

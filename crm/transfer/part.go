@@ -225,12 +225,41 @@ func (w *partWrite) create(ctx context.Context, rows []*ready) error {
 	if err != nil {
 		return err
 	}
+	taken := map[*ready]error{}
 	for i, row := range rows {
-		if faults[i] != nil {
+		switch {
+		case faults[i] == nil:
+			row.id, row.created, row.written = row.values.ID(), true, true
+		case w.plan.Mode == Upsert && errors.Is(faults[i], crm.ErrConflict):
+			taken[row] = faults[i]
+		default:
 			w.fail(row.task, reasonOf(faults[i]))
+		}
+	}
+	return w.late(ctx, rows, taken)
+}
+
+// late updates the records of rows that somebody else created since they were looked for.
+// What is taken by another record than the key leads to is refused.
+func (w *partWrite) late(ctx context.Context, rows []*ready, taken map[*ready]error) error {
+	if len(taken) == 0 {
+		return nil
+	}
+	rows = slices.DeleteFunc(slices.Clone(rows), func(row *ready) bool { return taken[row] == nil })
+	known, err := w.known(ctx, rows)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		ids := known[w.keyOf(row.values)]
+		if len(ids) != 1 {
+			w.fail(row.task, reasonOf(taken[row]))
 			continue
 		}
-		row.id, row.created, row.written = row.values.ID(), true, true
+		row.id = ids[0]
+		if err := w.update(ctx, row); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -151,7 +151,7 @@ func records(t *testing.T, fields []match.Field, rows ...[]string) *match.Record
 
 func TestTheSameRecordsGiveTheSame(t *testing.T) {
 	t.Parallel()
-	l := newWorld(3).people(500, .5, spoiling{errors: 4, copies: 2})
+	l := newWorld(3).people(250, .5, spoiling{errors: 4, copies: 2})
 	var models, found []string
 	for range 2 {
 		r := records(t, personFields(), l.rows...)

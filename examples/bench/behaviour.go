@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/embedcrm/embedcrm/crm"
+	"github.com/embedcrm/embedcrm/crm/pool"
 	"github.com/embedcrm/embedcrm/customers"
 )
 
@@ -27,14 +28,17 @@ const (
 type watch struct {
 	*database
 
+	core   *crm.Core
 	people *customers.Customers
+	pools  *pool.Pools
 	ids    []crm.ID
 	serial int
 }
 
 // customersLayer measures module customers: tracking of events beside a bare bulk insert of the same rows, without keys,
-// checks and rights; recording a purchase beside the statements that a host would write for it and its totals; a new customer where duplicates
-// are looked for beside one where they are not.
+// checks and rights; recording a purchase beside the statements that a host would write for it and its totals; segments, consents, purchases as a
+// member reads them, and pools beside the statements of somebody who knows the tables; a new customer where duplicates are looked for beside one
+// where they are not.
 func (c config) customersLayer(ctx context.Context, engine string, say func(format string, args ...any)) error {
 	w, err := newWatch(ctx, engine)
 	if err != nil {
@@ -48,8 +52,12 @@ func (c config) customersLayer(ctx context.Context, engine string, say func(form
 	if err := c.measure(engine, "record purchase", 1, w.purchases(ctx, w.record), w.purchases(ctx, w.recordByHand), say); err != nil {
 		return err
 	}
-	if err := c.segmentsLayer(ctx, w, say); err != nil {
-		return err
+	for _, layer := range []func(context.Context, *watch, func(format string, args ...any)) error{
+		c.segmentsLayer, c.consentsLayer, c.memberLayer, c.poolLayer,
+	} {
+		if err := layer(ctx, w, say); err != nil {
+			return err
+		}
 	}
 	return c.createLines(ctx, engine, w, say)
 }
@@ -67,17 +75,25 @@ func newWatch(ctx context.Context, engine string) (*watch, error) {
 	return w, nil
 }
 
+// open opens the CRM, which goes by the machine's clock or by another one.
+func (w *watch) open(ctx context.Context, clock crm.Clock) (err error) {
+	if w.core, err = crm.New(w.store, crm.Config{Clock: clock}); err != nil {
+		return err
+	}
+	if w.people, err = customers.New(w.core); err != nil {
+		return err
+	}
+	if w.pools, err = pool.New(w.core, "customer"); err != nil {
+		return err
+	}
+	return w.core.Migrate(ctx)
+}
+
 func (w *watch) found(ctx context.Context) error {
-	core, err := crm.New(w.store, crm.Config{})
-	if err != nil {
+	if err := w.open(ctx, nil); err != nil {
 		return err
 	}
-	if w.people, err = customers.New(core); err != nil {
-		return err
-	}
-	if err := core.Migrate(ctx); err != nil {
-		return err
-	}
+	var err error
 	list := make([]customers.Customer, actors)
 	for i := range list {
 		list[i] = customers.Customer{Kind: customers.Person, Name: fmt.Sprint("Person ", i)}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/crm/activity"
+	"github.com/embedcrm/embedcrm/crm/transfer"
 	"github.com/embedcrm/embedcrm/storage"
 )
 
@@ -70,6 +71,7 @@ type crmCore struct {
 
 	customers *crm.Kind[buyer]
 	contacts  *crm.Kind[contact]
+	transfer  *transfer.Transfer
 	clock     *movedClock
 	handled   int // by what works in the background
 }
@@ -97,6 +99,9 @@ func newCRM(ctx context.Context, store storage.Store) (*crmCore, error) {
 		return nil, err
 	}
 	if _, err = activity.New(c.Core); err != nil {
+		return nil, err
+	}
+	if c.transfer, err = transfer.New(c.Core); err != nil {
 		return nil, err
 	}
 	if err := c.handle(); err != nil {

@@ -197,7 +197,7 @@ func (c config) crmLayer(ctx context.Context, engine string, say func(format str
 			return err
 		}
 	}
-	return nil
+	return c.importLayer(ctx, engine, w, say)
 }
 
 // beside heads the figures of a comparison.

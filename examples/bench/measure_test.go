@@ -21,15 +21,15 @@ func TestUpper(t *testing.T) {
 func TestRuns(t *testing.T) {
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
-			c := config{rows: 5000, rounds: 15, slice: time.Microsecond, engine: "all", layer: "all", run: regexp.MustCompile("^([^bct]|cl|co|crm [^b])")}
+			c := config{rows: 5000, rounds: 3, slice: time.Microsecond, engine: "all", layer: "all", run: regexp.MustCompile("^([^bct]|cl|co|crm [^b])")}
 			var out strings.Builder
 			err := c.on(t.Context(), engine, func(format string, args ...any) { fmt.Fprintf(&out, format, args...) })
 			if err != nil && strings.Contains(err.Error(), errAbsent.Error()) {
 				t.Skip(err)
 			}
 			require.NoError(t, err)
-			const layers, purchases, newcomers = 3, 1, 2
-			lines := len(operations) - 1 + len(crmOperations(&crmWorld{})) - 1 + purchases + len(segmentCounts()) + newcomers
+			const layers, purchases, newcomers, consents, pools = 3, 2, 2, 2, 1
+			lines := len(operations) - 1 + len(crmOperations(&crmWorld{})) - 1 + purchases + len(segmentCounts()) + newcomers + consents + pools
 			require.Equal(t, 2*layers+lines, strings.Count(out.String(), "\n"), out.String())
 		})
 	}

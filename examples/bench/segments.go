@@ -80,7 +80,10 @@ func (w *watch) byHand(statement string) string {
 	if w.engine == "postgres" {
 		prefix = schemaName + "."
 	}
-	for _, table := range []string{"customer", "behaviour", "segment_member", "segment_change"} {
+	for _, table := range []string{
+		"customer", "behaviour", "segment_member", "segment_change", "identity", "contact_point", "consent", "suppression", "purchase",
+		"pool_seat", "pool_move", "event", "outbox", "share",
+	} {
 		statement = strings.ReplaceAll(statement, strings.ToUpper(table)+" ", prefix+table+" ")
 	}
 	return statement

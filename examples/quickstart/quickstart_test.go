@@ -118,11 +118,16 @@ func TestTheSample(t *testing.T) {
 	})
 }
 
-// TestARunThatIsEndedGoesOn ends runs at any moment, and lets the last one finish.
+// TestARunThatIsEndedGoesOn ends runs at any moment (-short: at every third), and lets the
+// last one finish.
 func TestARunThatIsEndedGoesOn(t *testing.T) {
 	enginetest.Each(t, func(t *testing.T, e enginetest.Engine) {
+		step := 1
+		if testing.Short() {
+			step = 3
+		}
 		whole := quick(t, e.Store, sample, "whole")
-		for n := 1; ; n++ {
+		for n := 1; ; n += step {
 			ctx, cancel := context.WithCancel(t.Context())
 			ticks := 0
 			var out bytes.Buffer

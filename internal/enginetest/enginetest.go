@@ -6,17 +6,15 @@ import (
 	"path/filepath"
 	"testing"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/embedcrm/embedcrm/internal/pgtest"
 	"github.com/embedcrm/embedcrm/storage"
-	"github.com/embedcrm/embedcrm/storage/postgres"
 	"github.com/embedcrm/embedcrm/storage/sqlite"
 )
 
-// Engine is a database of a test's own.
+// Engine is a database of a test's own, which is made when it is first used.
 type Engine struct {
 	Name  string // as migrations call it
 	Store storage.Store
@@ -38,26 +36,16 @@ func Each(t *testing.T, fn func(t *testing.T, e Engine)) {
 func onSQLite(t *testing.T, fn func(t *testing.T, e Engine)) {
 	t.Helper()
 	t.Parallel()
-	db := open(t, "sqlite", sqlite.DSN(filepath.Join(t.TempDir(), "crm.db")))
-	store, err := sqlite.New(db)
+	path := filepath.Join(t.TempDir(), "crm.db")
+	db, err := sql.Open("sqlite", sqlite.DSN(path))
 	require.NoError(t, err)
-	fn(t, Engine{"sqlite", store, db})
+	t.Cleanup(func() { _ = db.Close() })
+	fn(t, Engine{"sqlite", inFile(t, path, db), db})
 }
 
 func onPostgres(t *testing.T, fn func(t *testing.T, e Engine)) {
 	t.Helper()
 	t.Parallel()
-	db := open(t, "pgx", pgtest.Server(t, pgtest.UTF8).Database(t)+" default_query_exec_mode=exec")
-	db.SetMaxOpenConns(8)
-	store, err := postgres.New(db)
-	require.NoError(t, err)
+	store, db := onServer(t, nil)
 	fn(t, Engine{"postgres", store, db})
-}
-
-func open(t *testing.T, driver, dsn string) *sql.DB {
-	t.Helper()
-	db, err := sql.Open(driver, dsn)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = db.Close() })
-	return db
 }

@@ -11,12 +11,9 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
 	modernc "modernc.org/sqlite"
 
-	"github.com/embedcrm/embedcrm/internal/pgtest"
-	"github.com/embedcrm/embedcrm/storage/postgres"
 	"github.com/embedcrm/embedcrm/storage/sqlite"
 )
 
@@ -61,23 +58,15 @@ func Listening(t *testing.T, fn func(t *testing.T, e Engine, heard *Heard)) {
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
 		heard := &Heard{}
-		db := sql.OpenDB(connector{heard, sqlite.DSN(filepath.Join(t.TempDir(), "crm.db"))})
+		path := filepath.Join(t.TempDir(), "crm.db")
+		db := sql.OpenDB(connector{heard, sqlite.DSN(path)})
 		t.Cleanup(func() { _ = db.Close() })
-		store, err := sqlite.New(db)
-		require.NoError(t, err)
-		fn(t, Engine{"sqlite", store, db}, heard)
+		fn(t, Engine{"sqlite", inFile(t, path, db), db}, heard)
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
 		heard := &Heard{}
-		config, err := pgx.ParseConfig(pgtest.Server(t, pgtest.UTF8).Database(t) + " default_query_exec_mode=exec")
-		require.NoError(t, err)
-		config.Tracer = heard
-		db := stdlib.OpenDB(*config)
-		t.Cleanup(func() { _ = db.Close() })
-		db.SetMaxOpenConns(8)
-		store, err := postgres.New(db)
-		require.NoError(t, err)
+		store, db := onServer(t, heard)
 		fn(t, Engine{"postgres", store, db}, heard)
 	})
 }

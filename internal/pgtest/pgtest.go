@@ -55,6 +55,16 @@ type Instance struct {
 	dsn    string  // as superuser, to a database that nobody works in
 	admin  *sql.DB // on dsn
 	create string  // what CREATE DATABASE adds
+	ours   bool    // a private server, which takes its databases with it
+
+	mu     sync.Mutex
+	models map[string]*model // what databases are copies of
+}
+
+// model is a database that others are copied from.
+type model struct {
+	once sync.Once
+	name string
 }
 
 // running holds the servers of this test binary. They belong to no single test, and one a test binary is what makes
@@ -87,10 +97,42 @@ func Server(tb testing.TB, locale Locale, settings ...string) *Instance {
 // Database creates an empty database, which is dropped when the test ends, and returns its DSN, as superuser.
 func (i *Instance) Database(tb testing.TB) string {
 	tb.Helper()
-	name := "embedcrm_" + strings.ToLower(rand.Text()[:12])
-	i.exec(tb, i.admin, "CREATE DATABASE "+name+i.create)
+	name := i.made(tb, i.create)
 	tb.Cleanup(func() { i.exec(tb, i.admin, "DROP DATABASE "+name+" WITH (FORCE)") })
 	return with(i.dsn, "dbname", name)
+}
+
+// Copy is [Instance.Database] with what fill makes of it, and leaves nobody connected to. Each key is filled once a
+// test binary, and copied from then on. A server that is not ours keeps nothing of us: there each database is filled.
+func (i *Instance) Copy(tb testing.TB, key string, fill func(dsn string)) string {
+	tb.Helper()
+	if !i.ours {
+		dsn := i.Database(tb)
+		fill(dsn)
+		return dsn
+	}
+	i.mu.Lock()
+	m := i.models[key]
+	if m == nil {
+		m = &model{}
+		i.models[key] = m
+	}
+	i.mu.Unlock()
+	m.once.Do(func() {
+		m.name = i.made(tb, i.create)
+		fill(with(i.dsn, "dbname", m.name))
+	})
+	name := i.made(tb, " TEMPLATE "+m.name+i.create)
+	tb.Cleanup(func() { i.exec(tb, i.admin, "DROP DATABASE "+name+" WITH (FORCE)") })
+	return with(i.dsn, "dbname", name)
+}
+
+// made makes a database and returns its name.
+func (i *Instance) made(tb testing.TB, like string) string {
+	tb.Helper()
+	name := "embedcrm_" + strings.ToLower(rand.Text()[:12])
+	i.exec(tb, i.admin, "CREATE DATABASE "+name+like)
+	return name
 }
 
 // Role creates a role that may log in and owns nothing, and returns the DSN for it to dsn's database. The role is
@@ -158,16 +200,20 @@ func attach(tb testing.TB, dsn string, locale Locale) *Instance {
 	if locale == UTF8 {
 		return i
 	}
-	var version int
-	if err := i.admin.QueryRowContext(context.Background(),
-		"SELECT current_setting('server_version_num')::int").Scan(&version); err != nil {
-		tb.Fatalf("pgtest: the server of %s: %v", EnvServer, err)
-	}
 	i.create = " TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
-	if version >= 15_00_00 {
+	if i.version(tb) >= 15_00_00 {
 		i.create += " LOCALE_PROVIDER libc"
 	}
 	return i
+}
+
+// version returns the server's, such as 150004.
+func (i *Instance) version(tb testing.TB) (number int) {
+	tb.Helper()
+	if err := i.admin.QueryRowContext(context.Background(), "SELECT current_setting('server_version_num')::int").Scan(&number); err != nil {
+		tb.Fatalf("pgtest: the server: %v", err)
+	}
+	return number
 }
 
 // start starts a private server.
@@ -201,7 +247,11 @@ func start(tb testing.TB, locale Locale, settings []string) *Instance {
 	}
 	dsn := socket(dir, "postgres", "postgres")
 	admin, _ := keep(tb, dsn, dir, "QUIT", strings.Join(attempts, " || "), command...)
-	return &Instance{dsn: dsn, admin: admin}
+	i := &Instance{dsn: dsn, admin: admin, ours: true, models: map[string]*model{}}
+	if i.version(tb) >= 15_00_00 {
+		i.create = " STRATEGY file_copy" // without fsync the quicker, and before 15 the only one
+	}
+	return i
 }
 
 // Available reports whether there is a server to use, or one can be started.

@@ -45,6 +45,33 @@ func TestDatabase(t *testing.T) {
 	require.Same(t, server, pgtest.Server(t, pgtest.UTF8), "a second server was started")
 }
 
+func TestCopy(t *testing.T) {
+	server := pgtest.Server(t, pgtest.UTF8)
+	filled := 0
+	copied := func(key string) *sql.DB {
+		return connect(t, server.Copy(t, key, func(dsn string) {
+			filled++
+			db, err := sql.Open("pgx", dsn)
+			require.NoError(t, err)
+			_, err = db.ExecContext(t.Context(), fmt.Sprintf("CREATE TABLE t AS SELECT %d AS n", filled))
+			require.NoError(t, err)
+			require.NoError(t, db.Close())
+		}))
+	}
+	one, two := copied("a"), copied("a")
+	_, err := one.ExecContext(t.Context(), "UPDATE t SET n = 7")
+	require.NoError(t, err)
+	require.Equal(t, 7, ask[int](t, one, "SELECT n FROM t"))
+	if os.Getenv(pgtest.EnvServer) != "" {
+		require.Equal(t, 2, ask[int](t, two, "SELECT n FROM t"), "on a server that is not ours each is filled")
+		return
+	}
+	require.Equal(t, 1, ask[int](t, two, "SELECT n FROM t"), "each is its own")
+	require.Equal(t, 1, ask[int](t, copied("a"), "SELECT n FROM t"), "what is copied stays as it was filled")
+	require.Equal(t, 2, ask[int](t, copied("b"), "SELECT n FROM t"), "another key is another")
+	require.Equal(t, 2, filled)
+}
+
 func TestLocales(t *testing.T) {
 	const people = "SELECT 'B' > 'a'" // by bytes it is not
 	require.False(t, ask[bool](t, connect(t, pgtest.Server(t, pgtest.C).Database(t)), people))

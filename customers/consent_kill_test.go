@@ -1,0 +1,194 @@
+package customers_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedcrm/embedcrm/crm"
+	"github.com/embedcrm/embedcrm/crm/crmtest"
+	"github.com/embedcrm/embedcrm/customers"
+	"github.com/embedcrm/embedcrm/internal/pgtest"
+)
+
+// sayerOf is the environment variable that makes this test binary a process in which
+// customers say what they want, to be killed: engine and DSN, divided by a bar.
+const sayerOf = "EMBEDCRM_TEST_SAYER"
+
+// counterAt is a desk with the topic offers, which asks for a confirmation.
+func counterAt(t *testing.T, engine, dsn string) *desk {
+	t.Helper()
+	d := &desk{}
+	d.Core = crmtest.On(t, openDSN(t, engine, dsn), crm.Config{}, func(c *crm.Core) (err error) {
+		d.Customers, err = customers.New(c)
+		return err
+	})
+	return d
+}
+
+// TestSayerVictim is no test but the process that TestConsentsKilled kills: again and
+// again each customer is asked, confirms, twice at once, and then takes it all back.
+func TestSayerVictim(t *testing.T) {
+	engine, dsn, ok := strings.Cut(os.Getenv(sayerOf), "|")
+	if !ok {
+		t.Skip("it is a process of another test")
+	}
+	d := counterAt(t, engine, dsn)
+	ctx := crm.System(t.Context(), "acme")
+	page, err := d.List(ctx)
+	require.NoError(t, err)
+	for {
+		for _, who := range page.Items {
+			asked, err := d.Consents.Ask(ctx, act(who, "offers"))
+			require.NoError(t, err)
+			fmt.Println("asked", asked.Token)
+			var both sync.WaitGroup
+			for range 2 {
+				both.Go(func() { _, _ = d.Consents.Confirm(t.Context(), asked.Token, customers.ConsentVisit{}) })
+			}
+			both.Wait()
+			fmt.Println("confirmed", asked.Token)
+			token, err := d.Consents.Token(ctx, customers.ConsentToken{CustomerID: who.ID}) // as on a page where he is signed in
+			require.NoError(t, err)
+			_, err = d.Consents.Choose(t.Context(), token, []customers.ConsentChoice{{Channel: "email", Topic: "offers"}, {Channel: "email"}}, customers.ConsentVisit{})
+			require.NoError(t, err)
+		}
+	}
+}
+
+// TestConsentsKilled kills processes while customers confirm and take back. What a customer
+// said is there with all that follows from it or not at all, and no token is good twice.
+func TestConsentsKilled(t *testing.T) {
+	t.Parallel()
+	for _, engine := range []string{"sqlite", "postgres"} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			dsn := filepath.Join(t.TempDir(), "crm.db")
+			if engine == "postgres" {
+				dsn = pgtest.Server(t, pgtest.UTF8).Database(t)
+			}
+			rounds := 10
+			if testing.Short() {
+				rounds = 4
+			}
+			d := counterAt(t, engine, dsn)
+			ctx := crm.System(t.Context(), "acme")
+			_, err := d.Consents.Topics.Create(ctx, customers.ConsentTopic{
+				Key: "offers", Name: "Offers", Channels: []string{"email"}, Basis: customers.BasisConsent, DoubleOptIn: true,
+			})
+			require.NoError(t, err)
+			var people []customers.Customer
+			for _, name := range []string{"ada", "bob", "cai"} {
+				people = append(people, d.person(ctx, t, name, name+"@example.com"))
+			}
+			asked, confirmed := map[string]bool{}, map[string]bool{}
+			for range rounds {
+				killedSaying(t, engine+"|"+dsn, asked, confirmed)
+				for _, who := range people {
+					d.saidWhole(ctx, t, who)
+				}
+				d.whole(t)
+			}
+			for token := range asked {
+				_, err := d.Consents.Confirm(t.Context(), token, customers.ConsentVisit{})
+				if confirmed[token] || err != nil {
+					require.ErrorIs(t, err, crm.ErrConflict, "it was used, or he took it back")
+				}
+				_, err = d.Consents.Confirm(t.Context(), token, customers.ConsentVisit{})
+				require.ErrorIs(t, err, crm.ErrConflict)
+			}
+			for _, who := range people {
+				d.saidWhole(ctx, t, who)
+			}
+			d.whole(t)
+		})
+	}
+}
+
+// saidWhole holds that what follows from what a customer said is there, and nothing else:
+// with his no the channel is closed, with his yes it is open and his address is known to
+// be his. What he was asked he answered once at most.
+func (d *desk) saidWhole(ctx context.Context, t *testing.T, who customers.Customer) {
+	t.Helper()
+	answers, last, asked := map[crm.ID]int{}, customers.ConsentStatus(""), 0
+	for cursor := ""; ; {
+		page, err := d.Consents.Entries(ctx, who.ID, crm.Limit(crm.MaxPage), crm.After(cursor))
+		require.NoError(t, err)
+		for _, e := range page.Items {
+			if e.Status == customers.ConsentAsked {
+				asked++
+			} else {
+				last = e.Status // the newest is the last one
+			}
+			if !e.AskID.IsZero() {
+				answers[e.AskID]++
+			}
+		}
+		if cursor = page.Next; cursor == "" {
+			break
+		}
+	}
+	for ask, n := range answers {
+		require.Equal(t, 1, n, "%s was answered", ask)
+	}
+	closed, err := d.Suppressions.Count(ctx, crm.Where("customer_id == $1 and reason == 'opted_out'", who.ID))
+	require.NoError(t, err)
+	point, err := d.ContactPoints.Of(ctx, email(who.Email))
+	require.True(t, err == nil || errors.Is(err, crm.ErrNotFound), "%v", err)
+	switch last {
+	case customers.ConsentWithdrawn:
+		require.EqualValues(t, 1, closed)
+		require.Equal(t, "channel_closed", d.may(ctx, t, who, "offers"))
+	case customers.ConsentGiven:
+		require.Zero(t, closed)
+		require.False(t, point.Verified.IsZero())
+		require.Equal(t, "yes", d.may(ctx, t, who, "offers"))
+	case customers.ConsentAsked, customers.ConsentExpired:
+		require.Fail(t, "nothing expires here", last)
+	default:
+		require.Zero(t, closed)
+		want := "not_asked"
+		if asked > 0 {
+			want = "not_confirmed"
+		}
+		require.Equal(t, want, d.may(ctx, t, who, "offers"))
+	}
+}
+
+// killedSaying starts the victim and kills it somewhere in what it does.
+func killedSaying(t *testing.T, args string, asked, confirmed map[string]bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestSayerVictim$")
+	cmd.Env = append(os.Environ(), sayerOf+"="+args)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	lines := bufio.NewScanner(out)
+	for n := 1 + rand.IntN(8); lines.Scan(); {
+		what, token, _ := strings.Cut(lines.Text(), " ")
+		switch what {
+		case "asked":
+			asked[token] = true
+		case "confirmed":
+			confirmed[token] = true
+		}
+		if n--; n == 0 {
+			<-time.After(time.Duration(rand.IntN(int(15 * time.Millisecond))))
+			require.NoError(t, cmd.Process.Kill())
+		}
+	}
+	require.ErrorContains(t, cmd.Wait(), "killed")
+}
