@@ -141,6 +141,23 @@ func TestAnImportOfCardsKeepsEveryNumber(t *testing.T) {
 	}, held(ctx, t, app.App))
 }
 
+func TestAnImportOfCardsKeepsTwoHomes(t *testing.T) {
+	t.Parallel()
+	app := embedcrmtest.New(t)
+	ctx := crm.As(t.Context(), crm.Actor{Tenant: "acme", Member: "dana"})
+	src, err := vcard.Read(strings.NewReader("BEGIN:VCARD\nFN:Ada Lovelace\nN:Lovelace;Ada;;;\nADR;TYPE=home:;;Main St 1;London;;W1;UK\nADR;TYPE=home:;;Rue 2;Paris;;75001;France\n" +
+		"ADR;TYPE=home:;;Via 3;Rome;;;Italy\nADR;TYPE=work:;;Dock 4;Dover;;;UK\nEND:VCARD\n"))
+	require.NoError(t, err)
+	p, rows, err := app.Transfer.Plan(ctx, src, transfer.Plan{Object: "customer"})
+	require.NoError(t, err)
+	report, err := app.Transfer.Import(ctx, rows, p, transfer.Options{})
+	require.NoError(t, err)
+	require.Equal(t, []transfer.RowFault{{Line: 1, Reason: `ADR: one more is left out: "Via 3, Rome, Italy"`, Kept: true}}, report.Faults)
+	require.Equal(t, []string{
+		"Ada Lovelace: home Main St 1, W1 London GB", "Ada Lovelace: home Rue 2, 75001 Paris FR", "Ada Lovelace: person  ", "Ada Lovelace: work Dock 4,  Dover GB",
+	}, held(ctx, t, app.App))
+}
+
 func TestRevertTakesBackWhatBelongsToCustomers(t *testing.T) {
 	t.Parallel()
 	enginetest.Each(t, func(t *testing.T, e enginetest.Engine) {

@@ -63,10 +63,15 @@ type PersonalData struct {
 	// called in the transaction of the erasure: what it does outside the database it
 	// leaves to a job.
 	Erase func(ctx context.Context, object string, id ID) (int64, error)
+	// Forget removes texts that may name a person and belong to no record of his, such as
+	// conditions that somebody typed, where [Traces.In] says so, and returns how many it
+	// removed. It is called in the transaction of the erasure.
+	Forget func(ctx context.Context, of Traces) (int64, error)
 }
 
 // AddPersonalData registers what a module keeps about persons besides records, before
-// Migrate. It is asked about the person's record and those that are a part of it.
+// Migrate. It is asked about the person's record and those that are a part of it. It has
+// an Export and an Erase, or a Forget, or all three.
 func (c *Core) AddPersonalData(p PersonalData) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -74,8 +79,8 @@ func (c *Core) AddPersonalData(p PersonalData) error {
 	switch {
 	case c.sealed.Load():
 		err = Invalid("name", "sources of personal data are registered before Migrate")
-	case p.Name == "" || p.Export == nil || p.Erase == nil:
-		err = Invalid("name", "a source of personal data has a name, an export and an erase")
+	case p.Name == "" || (p.Export == nil) != (p.Erase == nil) || p.Erase == nil && p.Forget == nil:
+		err = Invalid("name", "a source of personal data has a name, and an export and an erase, or a forget")
 	case slices.ContainsFunc(c.Erasures.sources, func(o PersonalData) bool { return o.Name == p.Name }):
 		err = Invalid("name", "there is a source %q already", p.Name)
 	default:
@@ -134,6 +139,10 @@ func (c *Core) definePrivacy() error {
 // unless the context says why: see [Returned]. A record that was purged is erased as
 // well, by the id it had.
 //
+// Records that were merged into the person's are erased with it, and so is what was kept
+// to undo those merges: from then on [Kind.Unmerge] refuses to. A record that was merged
+// into another is [ErrConflict], which names that one: erase that.
+//
 // The person's own record is erased in one transaction; what hangs on it follows in
 // batches. If the process ends meanwhile, a job or a repeated call goes on. A person
 // erased before is erased again, with what was recorded since.
@@ -189,6 +198,11 @@ func (c *Core) beginErasure(ctx context.Context, o *object, id ID, reason string
 	if err != nil {
 		return Erasure{}, err
 	}
+	if written { // a rule may find only that one's time over
+		if err := w.goesWith(ctx, id); err != nil {
+			return Erasure{}, err
+		}
+	}
 	kept := Erasure{Object: o.name, RecordID: id, Reason: reason, State: ErasureRunning}
 	kept.ID = c.ids.next(w.now)
 	x, err := c.eraser(ctx, w, kept.ID)
@@ -199,15 +213,19 @@ func (c *Core) beginErasure(ctx context.Context, o *object, id ID, reason string
 	if written {
 		x.texts = map[string]bool{}
 	}
+	x.traces = newTraces(true)
 	if before != nil {
 		err = x.page(ctx, w, []*rec{before})
 	} else {
 		err = x.purged(ctx, w, id)
 	}
-	if err != nil {
-		return Erasure{}, err
+	if err == nil {
+		err = x.beginMerged(ctx, w, id)
 	}
-	if err := x.bury(ctx); err != nil {
+	if err == nil {
+		err = x.settle(ctx)
+	}
+	if err != nil {
 		return Erasure{}, err
 	}
 	x.count(&kept)

@@ -2,6 +2,7 @@ package crm_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -174,15 +175,27 @@ func TestEraseLeavesNothing(t *testing.T) {
 			}
 			var people [2]crm.ID
 			var remarks [2][]crm.ID
-			for who := range people {
+			var merges [2][]crm.Merge
+			var apart []crm.ID // whom a merge that was undone gave back
+			made := func(who int) crm.ID {
 				x, err := p.people.Create(ctx, patient{Name: mark(who), Sex: "female", Email: mark(who) + "@a.example", Habits: []string{mark(who)}})
 				require.NoError(t, err)
-				people[who] = x.ID
+				return x.ID
+			}
+			seen := func(who int, id crm.ID) error {
+				place := "put away by the next"
+				if who == 0 {
+					place = mark(who)
+				}
+				return p.seen.Put(ctx, sighting{PersonID: id, Seq: rapid.Int64Range(0, 2).Draw(rt, "seq"), Place: place})
+			}
+			for who := range people {
+				people[who] = made(who)
 			}
 			for range rapid.IntRange(0, 12).Draw(rt, "steps") {
 				who := rapid.IntRange(0, 1).Draw(rt, "who")
 				var err error
-				switch rapid.IntRange(0, 6).Draw(rt, "verb") {
+				switch rapid.IntRange(0, 9).Draw(rt, "verb") {
 				case 0:
 					_, err = p.people.Update(crm.Because(ctx, "for "+mark(who)), people[who], func(x *patient) error {
 						x.Name, x.Refs = mark(who), crm.Refs{"shop": mark(who)}
@@ -205,11 +218,40 @@ func TestEraseLeavesNothing(t *testing.T) {
 					}
 				case 6:
 					err = p.RunDue(t.Context())
+				case 7:
+					err = seen(who, people[who])
+				case 8:
+					into, other := people[who], made(who)
+					require.NoError(t, seen(who, other))
+					if rapid.Bool().Draw(rt, "the other stays") {
+						into, other = other, into
+					}
+					var m crm.Merge
+					_, m, err = p.people.Merge(crm.Because(ctx, "for "+mark(who)), into, []crm.ID{other}, crm.MergeRules{})
+					people[who], merges[who] = into, append(merges[who], m)
+				case 9:
+					if k := len(merges[who]); k > 0 {
+						m := merges[who][k-1]
+						merges[who] = merges[who][:k-1]
+						if rapid.Bool().Draw(rt, "purged") {
+							err = p.people.Purge(ctx, m.Absorbed[0])
+							break
+						}
+						if _, err = p.people.Unmerge(ctx, m.ID); errors.Is(err, crm.ErrConflict) { // a record of it was purged
+							err = nil
+							break
+						}
+						apart = append(apart, m.Absorbed...)
+					}
 				}
 				require.NoError(t, err)
 			}
-			_, err := p.people.ErasePerson(ctx, people[0], "asked by mail")
-			require.NoError(t, err)
+			for _, id := range append(apart, people[:]...) {
+				if e, err := p.people.AsOf(ctx, id, p.Clock.Now()); id != people[1] && err == nil && strings.Contains(e.Name, "x0y") {
+					_, err := p.people.ErasePerson(ctx, id, "asked by mail")
+					require.NoError(t, err)
+				}
+			}
 			require.NoError(t, p.RunDue(t.Context()))
 			require.Empty(t, tablesOf(t, p.engine, fmt.Sprint("t", n), marks[0]...))
 			said := strings.Join(slices.Collect(maps.Values(dump(t, p.engine, fmt.Sprint("t", n)))), "")

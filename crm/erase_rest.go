@@ -58,7 +58,7 @@ func (c *Core) finishErasure(ctx context.Context, e Erasure) (Erasure, error) {
 	if root == nil { // the program no longer knows the kind
 		return e, nil
 	}
-	if err := c.eraseBelow(ctx, &e, root, []any{uuid.UUID(e.RecordID)}, 0); err != nil {
+	if err := c.eraseMerged(ctx, &e, root); err != nil {
 		return e, err
 	}
 	return c.Erasures.kind.Do(ctx, e.ID, "finished", func(kept *Erasure) error {
@@ -101,7 +101,7 @@ func (c *Core) eraseBatch(ctx context.Context, e *Erasure, h hanging, fn func(co
 		if err := fn(ctx, x, w); err != nil {
 			return err
 		}
-		if err := x.bury(ctx); err != nil || x.idle() {
+		if err := x.settle(ctx); err != nil || x.idle() {
 			return err
 		}
 		kept, err := c.Erasures.kind.Do(ctx, e.ID, "continued", func(kept *Erasure) error {

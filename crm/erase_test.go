@@ -2,12 +2,16 @@ package crm_test
 
 import (
 	"context"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedcrm/embedcrm/crm"
+	"github.com/embedcrm/embedcrm/crm/crmtest"
+	"github.com/embedcrm/embedcrm/internal/enginetest"
+	"github.com/embedcrm/embedcrm/storage/sqlite"
 )
 
 // augusta is a patient with a past: a former name, remarks, bills, files.
@@ -307,4 +311,168 @@ func TestEraseRights(t *testing.T) {
 		require.NoError(t, err, "remarks go with her, readable to the officer or not")
 		require.Empty(t, tablesWith(t, p.engine, traces()...))
 	})
+}
+
+// TestEraseOfWhoWasMerged holds that an erasure reaches the records that were merged into
+// the person's, and what was kept to undo that.
+func TestEraseOfWhoWasMerged(t *testing.T) {
+	inPractice(t, func(t *testing.T, p *practice) {
+		ctx := as(t, "dana")
+		ada := p.augusta(t, ctx)
+		twin := func(name, email, place string) crm.ID {
+			sex := "female"
+			if name == "Bob" {
+				sex = "male"
+			}
+			x, err := p.people.Create(ctx, patient{Name: name, Sex: sex, Email: email, Record: crm.Record{Refs: crm.Refs{"till": "key of " + name}}})
+			require.NoError(t, err)
+			require.NoError(t, p.seen.Append(ctx, sighting{PersonID: x.ID, Seq: 1, Place: place}))
+			p.files[x.ID] = []string{"portrait.jpg"}
+			return x.ID
+		}
+		merged := func(into, other crm.ID, why string) crm.Merge {
+			_, m, err := p.people.Merge(crm.Because(ctx, why), into, []crm.ID{other}, crm.MergeRules{})
+			require.NoError(t, err)
+			return m
+		}
+		gusta, first := twin("Gusta Thimbleby", "thimbleby@wool.example", "windmill"), twin("Olympia Fothergill", "fothergill@wool.example", "aquarium")
+		lost := twin("Philippa Umbermouth", "umbermouth@wool.example", "catacombs")
+		other := twin("Bob", "bob@wool.example", "quarry")
+		early := merged(gusta, first, "the Fothergill papers")
+		gone := merged(gusta, lost, "as well")
+		require.NoError(t, p.people.Purge(ctx, lost))
+		late := merged(ada.ID, gusta, "the Thimbleby letters")
+		undone := merged(other, ada.ID, "the Thimbleby mistake")
+		_, err := p.people.Unmerge(ctx, undone.ID)
+		require.NoError(t, err)
+		more := []string{"thimbleby", "fothergill", "umbermouth", "windmill", "aquarium", "catacombs"}
+		require.NotEmpty(t, tablesWith(t, p.engine, "aquarium"), "kept to undo it")
+
+		_, err = p.people.ErasePerson(ctx, gusta, "asked by mail")
+		require.ErrorIs(t, err, crm.ErrConflict)
+		require.ErrorContains(t, err, "was merged into another record: erase that one, and this one goes with it")
+		var conflict *crm.ConflictError
+		require.ErrorAs(t, err, &conflict)
+		require.Equal(t, ada.ID, conflict.Holder)
+		_, err = p.people.ErasePerson(ctx, ada.ID, "Fothergill asked")
+		require.ErrorIs(t, err, crm.ErrInvalid, "a reason names nobody")
+		p.files[ada.ID] = []string{"passport.pdf"} // which no transaction brings back
+
+		e, err := p.people.ErasePerson(ctx, ada.ID, "asked by mail")
+		require.NoError(t, err)
+		require.Empty(t, tablesWith(t, p.engine, append(traces(), more...)...))
+		require.Equal(t, int64(6), e.Others["files"], "three of hers, and one of each that was merged into her")
+		for _, id := range []crm.ID{gusta, first} {
+			x, err := p.people.Get(ctx, id, crm.WithDeleted())
+			require.NoError(t, err)
+			require.Equal(t, "erased", x.Name)
+			require.Empty(t, x.Refs)
+		}
+		for _, m := range []crm.Merge{late, early, gone} {
+			_, err := p.people.Unmerge(ctx, m.ID)
+			require.ErrorIs(t, err, crm.ErrConflict)
+			reason := "is of a person who was erased on " + p.Clock.Now().Format(time.DateOnly) + ": what it takes to undo it is gone"
+			if m.ID == gone.ID {
+				reason = lost.String() + " was purged since"
+			}
+			require.ErrorContains(t, err, reason)
+			kept, err := p.people.MergeOf(ctx, m.ID)
+			require.NoError(t, err)
+			require.Equal(t, p.Clock.Now(), kept.Erased)
+			require.Empty(t, kept.Cause)
+		}
+		_, err = p.people.Unmerge(ctx, undone.ID)
+		require.ErrorContains(t, err, "was undone already")
+
+		// None of them comes back, and the other one is as he was.
+		for _, x := range []patient{
+			{Email: "Thimbleby@wool.example"}, {Email: "fothergill@wool.example"}, {Email: "umbermouth@wool.example"},
+			{Record: crm.Record{Refs: crm.Refs{"till": "key of Olympia Fothergill"}}},
+		} {
+			x.Name, x.Sex = "G.", "female"
+			_, err := p.people.Create(ctx, x)
+			var erased *crm.ErasedError
+			require.ErrorAs(t, err, &erased, "%v", x)
+		}
+		bob, err := p.people.Get(ctx, other)
+		require.NoError(t, err)
+		require.Equal(t, "bob@wool.example", bob.Email)
+		n, err := p.seen.Count(ctx, crm.Where("person_id == $1", other))
+		require.NoError(t, err)
+		require.Equal(t, int64(1), n)
+		problems, err := p.Check(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, problems)
+
+		again, err := p.people.ErasePerson(ctx, ada.ID, "asked again")
+		require.NoError(t, err)
+		require.Equal(t, int64(1), again.Records)
+	})
+}
+
+// TestEraseOfASurvivorThatWasPurged holds that what it had absorbed goes too, but for what
+// was restored since.
+func TestEraseOfASurvivorThatWasPurged(t *testing.T) {
+	inPractice(t, func(t *testing.T, p *practice) {
+		ctx := as(t, "dana")
+		var ids []crm.ID
+		for _, name := range []string{"Marblethwaite", "Thimbleby", "Fothergill"} {
+			x, err := p.people.Create(ctx, patient{Name: name, Sex: "female"})
+			require.NoError(t, err)
+			ids = append(ids, x.ID)
+		}
+		_, _, err := p.people.Merge(ctx, ids[0], ids[1:], crm.MergeRules{})
+		require.NoError(t, err)
+		require.NoError(t, p.people.Purge(ctx, ids[0]))
+		_, err = p.people.Restore(ctx, ids[2])
+		require.NoError(t, err)
+		_, err = p.people.ErasePerson(ctx, ids[0], "asked by mail")
+		require.NoError(t, err)
+		require.Empty(t, tablesWith(t, p.engine, "marblethwaite", "thimbleby"))
+		x, err := p.people.Get(ctx, ids[2])
+		require.NoError(t, err)
+		require.Equal(t, "Fothergill", x.Name)
+		_, err = p.people.ErasePerson(ctx, ids[2], "asked by mail")
+		require.NoError(t, err, "it is nobody's part")
+	})
+}
+
+// TestTraces holds by what a text names a person.
+func TestTraces(t *testing.T) {
+	t.Parallel()
+	var in func(string) bool
+	e := enginetest.Engine{Store: openStore(t, "sqlite", sqlite.DSN(filepath.Join(t.TempDir(), "crm.db")))}
+	p := newPractice(t, e, crm.Config{})
+	require.ErrorIs(t, p.AddPersonalData(crm.PersonalData{Name: "late", Forget: nil}), crm.ErrInvalid)
+	forgetful := crmtest.On(t, openStore(t, "sqlite", sqlite.DSN(filepath.Join(t.TempDir(), "crm.db"))), crm.Config{}, func(c *crm.Core) (err error) {
+		c.AddLine(practiceLine())
+		if p.people, err = crm.Define(c, crm.Object[patient]{Name: "person", Plural: "people"}); err != nil {
+			return err
+		}
+		require.ErrorIs(t, c.AddPersonalData(crm.PersonalData{Name: "half", Erase: func(context.Context, string, crm.ID) (int64, error) { return 0, nil }}), crm.ErrInvalid)
+		return c.AddPersonalData(crm.PersonalData{Name: "typed", Forget: func(_ context.Context, of crm.Traces) (int64, error) {
+			in = of.In
+			return 3, nil
+		}})
+	})
+	ctx := as(t, "dana")
+	x, err := p.people.Create(ctx, patient{
+		Name: "Ada 李雷 Müller-Lüdenscheidt", Email: "ada@gmail.com", Phone: "+49 170 5550123", Sex: "female", Born: crm.Date{Year: 1915, Month: time.May, Day: 1},
+		Record: crm.Record{Refs: crm.Refs{"shop": "customer-98431"}},
+	})
+	require.NoError(t, err)
+	_, err = p.people.Update(ctx, x.ID, func(x *patient) error { x.Name = "Countess"; return nil })
+	require.NoError(t, err)
+	done, err := p.people.ErasePerson(ctx, x.ID, "asked")
+	require.NoError(t, err)
+	require.Equal(t, int64(3), done.Others["typed"])
+	require.NoError(t, forgetful.RunDue(t.Context()))
+	for _, text := range []string{
+		"name == 'ADA'", "name contains 'ludenscheidt'", "countess", "李雷们", "email == 'Ada@Gmail.com'", "0170/555 01 23", "date('1915-05-01')", "refs.shop == 'Customer-98431'",
+	} {
+		require.True(t, in(text), text)
+	}
+	for _, text := range []string{"", "name == 'Adam'", "email contains '@gmail.com'", "sex == 'female'", "born > date('1916-05-01')", "refs.shop == 'customer-1'"} {
+		require.False(t, in(text), text)
+	}
 }

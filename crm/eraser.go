@@ -35,6 +35,7 @@ type eraser struct {
 	always  bool // also a record with nothing to erase is noted to be erased
 
 	ids    identities
+	traces Traces
 	texts  map[string]bool // words of the person's own values, which the reason must not have
 	reason string
 
@@ -44,7 +45,7 @@ type eraser struct {
 
 func (c *Core) eraser(ctx context.Context, w *writer, erasure ID) (*eraser, error) {
 	head, err := c.lockHead(ctx, w.sc.Tenant)
-	return &eraser{core: c, tenant: w.sc.Tenant, erasure: erasure, head: head, ids: identities{}, others: map[string]int64{}}, err
+	return &eraser{core: c, tenant: w.sc.Tenant, erasure: erasure, head: head, ids: identities{}, traces: newTraces(false), others: map[string]int64{}}, err
 }
 
 // count adds what was done to the proof.
@@ -75,10 +76,19 @@ func (x *eraser) personal(o *object, custom *fieldSet) bool {
 // know notes by what a person is known, as a record has it.
 func (x *eraser) know(r *rec, custom *fieldSet) {
 	x.ids.record(r, custom, func(f *field) bool { return x.erases(f) || f.name == "custom" })
+	for _, key := range r.meta().Refs {
+		x.traces.key(key)
+	}
 	for _, f := range r.o.fields {
-		if f.personal && f.typ == TypeText && len(f.enum) == 0 {
-			text, _ := r.Value(f.col).(string)
-			x.text(text)
+		if !f.personal || len(f.enum) > 0 {
+			continue
+		}
+		switch v := r.Value(f.col).(type) {
+		case string:
+			x.text(v)
+			x.traces.value(v, f.identifies())
+		case Date:
+			x.traces.day(v.String())
 		}
 	}
 }
@@ -93,16 +103,28 @@ func (x *eraser) said(c FieldChange, o *object, f *field, own *customField) {
 			if json.Unmarshal(raw, &refs) == nil {
 				x.ids.refs(o.name, refs)
 			}
+			for _, key := range refs {
+				x.traces.key(key)
+			}
 		case json.Unmarshal(raw, &text) != nil:
 		case f != nil:
 			if len(f.enum) == 0 {
 				x.text(text)
 			}
+			switch {
+			case f.typ == TypeDate:
+				x.traces.day(text)
+			case f.typ == TypeText && len(f.enum) == 0:
+				x.traces.value(text, f.identifies())
+			}
 			if f.identifies() {
 				x.ids.text(f.name, text, f.protected)
 			}
-		case own != nil && own.identifies():
-			x.ids.text(own.name, text, own.Protected)
+		case own != nil:
+			x.traces.value(text, own.identifies())
+			if own.identifies() {
+				x.ids.text(own.name, text, own.Protected)
+			}
 		}
 	}
 }
@@ -253,6 +275,9 @@ func (x *eraser) besides(ctx context.Context, w *writer, id ID) error {
 		return nil
 	}
 	for _, p := range x.core.Erasures.sources {
+		if p.Erase == nil {
+			continue
+		}
 		n, err := p.Erase(SystemIn(ctx), w.name, id)
 		if err != nil {
 			return err
@@ -363,14 +388,14 @@ func (s *fieldSet) byID(id ID) *customField {
 
 // history removes what events of records have of the person, and returns the records
 // that had any. Why a change was made is text of anybody's, and goes with it.
-func (x *eraser) history(ctx context.Context, w *writer, ids []any) (map[ID]bool, error) {
+func (x *eraser) history(ctx context.Context, w *writer, ids []any, more ...storage.Expr) (map[ID]bool, error) {
 	var names *fieldNames
 	touched := map[ID]bool{}
 	q := &storage.Query{
 		Table: eventTable, Limit: eraseEvents, Order: []storage.Order{{Field: storage.F("record_id")}, {Field: storage.F("version")}},
-		Where: storage.And{
+		Where: append(storage.And{
 			storage.Is{Field: storage.F("object"), Op: storage.Eq, Value: w.name}, storage.In{Field: storage.F("record_id"), Values: ids},
-		},
+		}, more...),
 	}
 	if !x.personal(w.object, w.custom) {
 		q.Where = append(q.Where.(storage.And), storage.Not{Expr: storage.Absent{Field: storage.F("cause")}}) //nolint:errcheck // as made above

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing/fstest"
 	"time"
@@ -104,6 +105,21 @@ func ExampleCollection_ErasePerson() {
 	// Output:
 	// 2 sailor.erased
 	// 1 sailor.created
+}
+
+func ExampleTraces_In() {
+	wanted := []string{"rank == 'mate'", "name == 'Ishmael'"} // what somebody typed, and a module kept
+	_, sailors, ctx := openCrew(func(h *Harbour) error {
+		return h.AddPersonalData(crm.PersonalData{Name: "wanted", Forget: func(_ context.Context, of crm.Traces) (int64, error) {
+			before := len(wanted)
+			wanted = slices.DeleteFunc(wanted, of.In)
+			return int64(before - len(wanted)), nil
+		}})
+	})
+	ishmael := must(sailors.Create(ctx, Sailor{Name: "Ishmael", Rank: "mate"}))
+	proof := must(sailors.ErasePerson(ctx, ishmael.ID, "asked by mail on 5 January"))
+	fmt.Println(proof.Others, wanted)
+	// Output: map[wanted:1] [rank == 'mate']
 }
 
 func ExampleReturned() {

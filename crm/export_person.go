@@ -228,6 +228,9 @@ func (x *personExport) one(ctx context.Context, r *reader, h *hanging, found *re
 		return nil
 	}
 	for _, p := range x.core.Erasures.sources {
+		if p.Export == nil {
+			continue
+		}
 		err := p.Export(ctx, r.name, id, func(item any) error {
 			x.done.Others[p.Name]++
 			return x.out.other(p.Name, item)

@@ -38,6 +38,10 @@ type LedgerOf[T any] struct {
 	// unique. They must have values. A field id of type [ID] among them that is zero
 	// is given a new one.
 	Key []string
+	// Timeline says how rows appear in the timelines of records they refer to. The key
+	// is then that reference, the time and an id, so that a page costs the same however
+	// many there are.
+	Timeline []Appearance
 }
 
 // DefineLedger makes a ledger known to a core, before [Core.Migrate]. T is a struct as
@@ -53,6 +57,11 @@ func DefineLedger[T any](c *Core, def LedgerOf[T]) (*Ledger[T], error) {
 		return nil, failed("define", def.Name, ID{}, Invalid("key", "a ledger has a key: the names of the fields that tell its rows apart"))
 	}
 	o, err := planned[T](c, def.Name, def.Plural, slices.Clone(def.Key))
+	for _, x := range def.Timeline {
+		if err == nil {
+			err = o.appear(x)
+		}
+	}
 	if err == nil {
 		err = c.add(o)
 	}

@@ -22,8 +22,10 @@ var (
 		{Name: "version", Kind: storage.Int}, {Name: "happened", Kind: storage.Time}, {Name: "recorded", Kind: storage.Time},
 		{Name: "actor", Kind: storage.Text}, {Name: "cause", Kind: storage.Text, Null: true}, {Name: "absorbed", Kind: storage.JSON},
 		{Name: "relinked", Kind: storage.JSON}, {Name: "undone", Kind: storage.Time, Null: true}, {Name: "undone_by", Kind: storage.Text, Null: true},
+		{Name: "erased", Kind: storage.Time, Null: true},
 	}}
-	mergeEnd = []int{mergeTable.Index("undone"), mergeTable.Index("undone_by")}
+	mergeEnd    = []int{mergeTable.Index("undone"), mergeTable.Index("undone_by")}
+	mergeErased = []int{mergeTable.Index("cause"), mergeTable.Index("erased")}
 
 	// partTable has the records of each merge. One that was absorbed leads into another
 	// until that has ended; the survivor's own row leads nowhere.
@@ -60,6 +62,9 @@ type Merge struct {
 	// Undone is when it was undone, and UndoneBy who did it; zero: it holds.
 	Undone   time.Time `json:"undone,omitzero"`
 	UndoneBy string    `json:"undone_by,omitempty"`
+	// Erased is when what was kept to undo it was, with the person it was of: see
+	// [Core.ErasePerson].
+	Erased time.Time `json:"erased,omitzero"`
 }
 
 // mergeRow is a row of the table of merges.
@@ -70,30 +75,33 @@ type mergeRow struct {
 	happened, recorded time.Time
 	actor, cause       string
 	absorbed, relinked json.RawMessage
-	undone             time.Time
+	undone, erased     time.Time
 	undoneBy           string
 }
 
 func (m *mergeRow) Value(i int) any {
-	var undone any
+	var undone, erased any
 	if !m.undone.IsZero() {
 		undone = m.undone
 	}
+	if !m.erased.IsZero() {
+		erased = m.erased
+	}
 	return [...]any{
-		m.id, m.object, m.survivor, m.version, m.happened, m.recorded, m.actor, orAbsent(m.cause), m.absorbed, m.relinked, undone, orAbsent(m.undoneBy),
+		m.id, m.object, m.survivor, m.version, m.happened, m.recorded, m.actor, orAbsent(m.cause), m.absorbed, m.relinked, undone, orAbsent(m.undoneBy), erased,
 	}[i]
 }
 
 func (m *mergeRow) Dest(i int) any {
 	return [...]any{
-		&m.id, &m.object, &m.survivor, &m.version, &m.happened, &m.recorded, &m.actor, &m.cause, &m.absorbed, &m.relinked, &m.undone, &m.undoneBy,
+		&m.id, &m.object, &m.survivor, &m.version, &m.happened, &m.recorded, &m.actor, &m.cause, &m.absorbed, &m.relinked, &m.undone, &m.undoneBy, &m.erased,
 	}[i]
 }
 
 func (m *mergeRow) merge() Merge {
 	out := Merge{
 		ID: ID(m.id), Object: m.object, Survivor: ID(m.survivor), Version: m.version, Happened: m.happened, Recorded: m.recorded,
-		Actor: m.actor, Cause: m.cause, Undone: m.undone, UndoneBy: m.undoneBy,
+		Actor: m.actor, Cause: m.cause, Undone: m.undone, UndoneBy: m.undoneBy, Erased: m.erased,
 	}
 	_ = json.Unmarshal(m.absorbed, &out.Absorbed) // the kernel wrote both
 	_ = json.Unmarshal(m.relinked, &out.Relinked)

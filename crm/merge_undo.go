@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -60,8 +61,8 @@ type Reference struct {
 // It takes the right to read and update the survivor and those it absorbed. Merges of a
 // record are undone in the reverse order, since a later one was made of what an earlier
 // one made: otherwise it is ErrConflict and names the one to undo first. ErrConflict is
-// also a merge that was undone, one of whose records was deleted or purged since, and a
-// unique value that another record has by now.
+// also a merge that was undone, one of a person who was erased since, one of whose records
+// was deleted or purged since, and a unique value that another record has by now.
 func (k *Kind[T]) Unmerge(ctx context.Context, merge ID) (Unmerged[T], error) {
 	u, err := k.o.unmerge(ctx, merge)
 	if err != nil {
@@ -171,6 +172,12 @@ func (u *unmerging) load(ctx context.Context, merge ID) error {
 func (u *unmerging) undoable(ctx context.Context) error {
 	if !u.row.undone.IsZero() {
 		return &ConflictError{Field: "merge", Reason: "was undone already"}
+	}
+	if !u.row.erased.IsZero() {
+		return &ConflictError{
+			Field:  "merge",
+			Reason: "is of a person who was erased on " + u.row.erased.Format(time.DateOnly) + ": what it takes to undo it is gone",
+		}
 	}
 	id := u.survivor.meta().ID
 	if !u.survivor.meta().Deleted.IsZero() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,10 +15,10 @@ import (
 	"github.com/embedcrm/embedcrm/storage"
 )
 
-// Appearance says how records of a kind appear in the timelines of others: in that of
-// the record to which one leads, at a time it holds. Define refuses one whose fields the
-// kind has not. An index on (tenant, On, At, id) where deleted is null makes a page cost
-// the same however long the timeline is.
+// Appearance says how records of a kind, or rows of a [Ledger], appear in the timelines of
+// others: in that of the record to which one leads, at a time it holds. Define and
+// DefineLedger refuse one whose fields are not there. An index on (tenant, On, At, id)
+// where deleted is null makes a page cost the same however long the timeline is.
 type Appearance struct {
 	// On is the field that leads to the record in whose timeline it is: a reference, or
 	// one tagged subject.
@@ -30,6 +31,9 @@ type Appearance struct {
 	// Kind is what the entry is called; empty: as the kind of record. With KindOf it is
 	// instead what that field of text holds, as an interaction's "call".
 	Kind, KindOf string
+	// Asked says that they appear only where [TimelineFilter].Kinds names Kind: many small
+	// ones that would hide the others.
+	Asked bool
 }
 
 // appearance is an Appearance of an object's fields.
@@ -55,6 +59,8 @@ func (o *object) appear(x Appearance) error {
 		return Invalid("timeline", "%q is no reference of %s, nor what it hangs on", x.On, o.name)
 	case a.at == nil || a.at.typ != TypeTime:
 		return Invalid("timeline", "%q is no time of %s", x.At, o.name)
+	case o.ledger() && !slices.Equal(o.key, []string{x.On, x.At, "id"}):
+		return Invalid("timeline", "the key of %s is not %s, %s, id, by which rows are read in the order of a timeline", o.name, x.On, x.At)
 	case !text(x.Title, a.title) || !text(x.KindOf, a.kindOf):
 		return Invalid("timeline", "title and kind of %s are fields of text that is not protected", o.name)
 	}
@@ -78,7 +84,7 @@ func (c *Core) resolveAppearances() error {
 
 // appearing are those who appear in the timelines of an object's records.
 func (c *Core) appearing(in *object) (list []*appearance) {
-	for _, o := range c.order {
+	for _, o := range slices.Concat(c.order, c.ledgers) {
 		for _, x := range o.appearances {
 			if x.open && c.hangable(in) || !x.open && x.on.ref == in.name {
 				list = append(list, x)
@@ -112,7 +118,7 @@ type TimelineEntry struct {
 type TimelineFilter struct {
 	// Kinds are those wanted, at most 100: "note", "call", "interaction" for those of all
 	// its kinds, "deal.won", or "deal.*" for all that happened to the record itself when
-	// that is a deal.
+	// that is a deal. Some kinds are there only when they are named here: see [Appearance].
 	Kinds []string
 	// Member is whose entries are wanted: what he owns, and what he did.
 	Member ID
@@ -308,7 +314,7 @@ func idAfter(id uuid.UUID) (uuid.UUID, bool) {
 
 // branch is where the entries of an appearance come from; nil: there are none to see.
 func (l *timeline) branch(ctx context.Context, x *appearance) (*storage.Branch, error) {
-	if x.KindOf == "" && !l.wants(x.Kind) {
+	if x.KindOf == "" && !l.wants(x.Kind) || x.Asked && !slices.Contains(l.filter.Kinds, x.Kind) {
 		return nil, nil
 	}
 	narrow := x.kindOf != nil && !l.wants(x.Kind) // the kind's own name is all of them
@@ -318,14 +324,21 @@ func (l *timeline) branch(ctx context.Context, x *appearance) (*storage.Branch, 
 		return nil, err
 	case a.may(VerbRead) != nil, a.hides(x.On), a.hides(x.At), narrow && a.hides(x.KindOf):
 		return nil, nil //nolint:nilerr // what he may not read is not there
-	case !l.filter.Member.IsZero() && a.hides("owner_id"):
+	case !l.filter.Member.IsZero() && (x.o.ledger() || a.hides("owner_id")): // a row is nobody's own
 		return nil, nil
+	}
+	if x.o.ledger() {
+		if gone, err := l.gone(ctx); err != nil || gone {
+			return nil, err
+		}
 	}
 	where := storage.And{storage.Is{Field: storage.F(x.On), Op: storage.Eq, Value: uuid.UUID(l.id)}}
 	if x.open {
 		where = append(where, storage.Is{Field: storage.F(x.o.subjectKind.name), Op: storage.Eq, Value: l.object.name})
 	}
-	where = append(where, living(false))
+	if !x.o.ledger() {
+		where = append(where, living(false))
+	}
 	where = append(where, l.between(x.At)...)
 	if narrow {
 		where = append(where, storage.In{Field: storage.F(x.KindOf), Values: anys(l.filter.Kinds)})
@@ -333,7 +346,7 @@ func (l *timeline) branch(ctx context.Context, x *appearance) (*storage.Branch, 
 	if !l.filter.Member.IsZero() {
 		where = append(where, storage.Is{Field: storage.F("owner_id"), Op: storage.Eq, Value: uuid.UUID(l.filter.Member)})
 	}
-	if can := a.seen(); can != nil && !x.open { // what hangs on the record is seen by who sees that
+	if can := a.seen(); can != nil && !x.open && (!x.o.ledger() || x.on != x.o.parent) { // what hangs on the record is seen by who sees that
 		where = append(where, can)
 	}
 	b := &storage.Branch{Table: x.o.table, Where: where, Fields: make([]storage.Field, entryValues)}
@@ -344,6 +357,15 @@ func (l *timeline) branch(ctx context.Context, x *appearance) (*storage.Branch, 
 		}
 	}
 	return b, nil
+}
+
+// gone reports whether the record does not live: nobody sees rows that belong to it then.
+func (l *timeline) gone(ctx context.Context) (bool, error) {
+	r, err := l.object.get(ctx, l.id, nil)
+	if errors.Is(err, ErrNotFound) {
+		return true, nil
+	}
+	return err == nil && r.meta().ID != l.id, err
 }
 
 // events is where what happened to the record itself comes from.

@@ -87,7 +87,8 @@ type dayCount struct {
 
 // Behaviour is what customers do, event by event. In expressions it is the relation
 // events: count(events, .name == 'price viewed' and .at > ago('30d')) >= 3. Figures are
-// core.Aggregate's of the ledger behaviour.
+// core.Aggregate's of the ledger behaviour. In a customer's timeline are those of the kind
+// behaviour, each with its name as the title, where they are asked for: they are many.
 type Behaviour struct {
 	core      *crm.Core
 	customers *Customers
@@ -103,6 +104,7 @@ func (c *Customers) defineBehaviour(core *crm.Core) (err error) {
 	c.Behaviour = b
 	if b.actions, err = crm.DefineLedger[Action](core, crm.LedgerOf[Action]{
 		Name: "behaviour", Plural: "events", Key: []string{"customer_id", "at", "id"},
+		Timeline: []crm.Appearance{{On: "customer_id", At: "at", Title: "name", Asked: true}},
 	}); err != nil {
 		return err
 	}

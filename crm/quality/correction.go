@@ -123,7 +123,7 @@ func (c *Change) check(object string, fields []crm.FieldInfo) error {
 	switch {
 	case !ok:
 		return refuse("is no field of %s", object)
-	case f.Kernel || f.Guarded || f.Computed:
+	case !correctable(f):
 		return refuse("is not changed by hand, and so by no correction")
 	}
 	switch c.Op {
@@ -147,6 +147,9 @@ func (c *Change) check(object string, fields []crm.FieldInfo) error {
 	}
 	return nil
 }
+
+// correctable reports whether a field is changed by hand.
+func correctable(f crm.FieldInfo) bool { return !f.Kernel && !f.Guarded && !f.Computed }
 
 // apply makes the changes in a record, and returns the fields that are others now.
 func (x *correcting) apply(v crm.Values) ([]string, error) {

@@ -43,6 +43,9 @@ func New(core *crm.Core) (*Quality, error) {
 			return nil, err
 		}
 	}
+	if err := core.AddPersonalData(crm.PersonalData{Name: "quality_runs", Forget: q.forget}); err != nil {
+		return nil, err
+	}
 	core.AddLine(storage.Line{Name: "quality", Files: files, Needs: map[string]int{"crm": 8}})
 	return q, nil
 }

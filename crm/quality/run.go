@@ -24,11 +24,14 @@ type Run struct {
 	crm.Record
 
 	// ObjectName is the kind of record it is of.
-	ObjectName string     `crm:"required,guarded,max=48"                           json:"object"`
-	Where      crm.Filter `crm:"json,guarded"                                      json:"filter"`
-	Changes    []Change   `crm:"json,guarded"                                      json:"changes"`
-	Reason     string     `crm:"max=150,guarded"                                   json:"reason,omitempty"`
-	State      State      `crm:"required,guarded,enum=running|done|undoing|undone" json:"state"`
+	ObjectName string `crm:"required,guarded,max=48" json:"object"`
+	// Where, Changes and Reason are as they were given. They are gone, all three, once a
+	// person was erased whom one of them names: such a run is undone like others, and
+	// cannot be resumed.
+	Where   crm.Filter `crm:"json,guarded,personal"                             json:"filter"`
+	Changes []Change   `crm:"json,guarded,personal"                             json:"changes"`
+	Reason  string     `crm:"max=150,guarded,personal"                          json:"reason,omitempty"`
+	State   State      `crm:"required,guarded,enum=running|done|undoing|undone" json:"state"`
 	// Changed is how many records it changed, Refused how many it left as they are since
 	// a rule or a right refused the change, or a value has no normal form.
 	Changed int64 `crm:"guarded" json:"changed_count"`
@@ -102,7 +105,8 @@ func (q *Quality) Apply(ctx context.Context, c Correction) (Applied, error) {
 }
 
 // Resume goes on with a bulk correction that did not come to its end. It takes the right
-// to update the run. One that is done or undone is [crm.ErrConflict].
+// to update the run. One that is done or undone is [crm.ErrConflict], and so is one whose
+// condition was erased.
 func (q *Quality) Resume(ctx context.Context, run crm.ID) (Applied, error) {
 	done, err := q.resume(ctx, run)
 	return done, failed("resume", "quality_run", run, err)
@@ -118,6 +122,9 @@ func (q *Quality) resume(ctx context.Context, id crm.ID) (Applied, error) {
 	}
 	if err := run.is(Running); err != nil {
 		return Applied{}, err
+	}
+	if run.erased() {
+		return Applied{}, &crm.ConflictError{Field: "where", Reason: "was erased with a person it named: undo the correction, or apply another"}
 	}
 	x, err := q.prepare(ctx, Correction{Object: run.ObjectName, Where: run.Where, Changes: run.Changes, Reason: run.Reason})
 	if err != nil {

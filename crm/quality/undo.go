@@ -28,7 +28,7 @@ const maxReasons = 100
 // their history. A field that somebody changed since stays as it is, and its record is
 // reported, and so is one that the actor may not change or that rules refuse. It takes
 // the right to update the run, commits as it goes, may be stopped at any point and be
-// called again. One that was undone is [crm.ErrConflict]. A correction that did not come
+// called again. What was erased of a person does not come back, and is reported. One that was undone is [crm.ErrConflict]. A correction that did not come
 // to its end is undone as far as it came.
 func (q *Quality) Undo(ctx context.Context, run crm.ID) (Undo, error) {
 	done, err := q.undo(ctx, run)
@@ -52,6 +52,9 @@ func (q *Quality) undo(ctx context.Context, id crm.ID) (Undo, error) {
 	}
 	u := &undoing{q: q, run: run, done: Undo{Run: run}}
 	if u.records, err = q.core.Records(run.ObjectName); err != nil {
+		return u.done, err
+	}
+	if u.fields, err = u.records.Fields(system); err != nil {
 		return u.done, err
 	}
 	ctx = crm.Because(ctx, "undo "+run.cause())
@@ -84,6 +87,7 @@ type undoing struct {
 	q       *Quality
 	run     Run
 	records *crm.Records
+	fields  []crm.FieldInfo
 	done    Undo
 }
 
@@ -191,7 +195,12 @@ func (u *undoing) history(ctx context.Context, row *corrected) (latest int64, ch
 }
 
 // follows reports whether a change was no one of the run's, but followed from it by a
-// hook: undoing the run's, it follows again.
+// hook: undoing the run's, it follows again. Of a run whose changes were erased it is what
+// no correction changes.
 func (u *undoing) follows(c crm.FieldChange) bool {
+	if u.run.erased() {
+		f, ok := fieldOf(u.fields, c.Field)
+		return !ok || !correctable(f)
+	}
 	return !slices.ContainsFunc(u.run.Changes, func(of Change) bool { return of.Field == c.Field })
 }

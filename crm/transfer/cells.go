@@ -87,7 +87,7 @@ func newCellReader(p *Plan, k *kind, now time.Time) *cellReader {
 
 // read makes of a row's cells the values of a record.
 func (r *cellReader) read(row Row) *taken {
-	out := &taken{values: crm.Values{}, empty: true}
+	out := &taken{values: crm.Values{}, empty: true, flags: slices.Clone(row.Notes)}
 	for _, cell := range row.Cells {
 		if out.empty = tidy(cell) == ""; !out.empty {
 			break

@@ -416,6 +416,29 @@ func (r *runner) part(ctx context.Context, part []task, final bool) error {
 	return nil
 }
 
+// unquoted is a reason as it is kept, without the values that it quotes: whose they are is
+// not known, so that nobody could erase them. They are in the file.
+func unquoted(reason string) string {
+	var b strings.Builder
+	for {
+		begin := strings.IndexByte(reason, '"')
+		if begin < 0 {
+			break
+		}
+		end := begin + 1
+		for end < len(reason) && reason[end] != '"' {
+			if reason[end] == '\\' {
+				end++
+			}
+			end++
+		}
+		b.WriteString(reason[:begin])
+		b.WriteString(`"…"`)
+		reason = reason[min(end+1, len(reason)):]
+	}
+	return b.String() + reason
+}
+
 // keep writes down what became of the rows of a part.
 func (w *partWrite) keep(ctx context.Context, part []task) error {
 	r := w.runner
@@ -428,7 +451,8 @@ func (w *partWrite) keep(ctx context.Context, part []task) error {
 		if *into == nil {
 			*into = map[string][]int64{}
 		}
-		(*into)[f.Reason] = append((*into)[f.Reason], n)
+		reason := unquoted(f.Reason)
+		(*into)[reason] = append((*into)[reason], n)
 	}
 	system := crm.SystemIn(ctx)
 	if !w.outcome.empty() {

@@ -25,6 +25,9 @@ type Row struct {
 	// Fault is what is wrong with the row as a whole, and empty if nothing is: it has too
 	// few cells, or a cell that is too long. Such a row is not imported.
 	Fault string
+	// Notes say what of the row stands in no cell, so that it is left out. The row is
+	// imported, and flagged with them.
+	Notes []string
 }
 
 // Limits of a source. What is beyond them is refused and named, never cut off.

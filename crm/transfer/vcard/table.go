@@ -1,6 +1,7 @@
 package vcard
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -31,8 +32,13 @@ func columns() []column {
 	)
 	for _, place := range []string{"home", "work", "other"} {
 		title := strings.ToUpper(place[:1]) + place[1:]
-		for i, what := range []string{"PO Box", "Street 2", "Street", "City", "State", "Postal Code", "Country"} {
-			list = append(list, column{title + " " + what, address(place, i)})
+		for nth := range maxPlaces {
+			if nth > 0 {
+				title = fmt.Sprintf("%s %d", title, nth+1)
+			}
+			for i, what := range []string{"PO Box", "Street 2", "Street", "City", "State", "Postal Code", "Country"} {
+				list = append(list, column{title + " " + what, address(place, nth, i)})
+			}
 		}
 	}
 	return append(list,
@@ -111,26 +117,71 @@ func phone(kind string) func(*card) string {
 	}
 }
 
-// address is a part of the first postal address of a place.
-func address(place string, n int) func(*card) string {
+// maxPlaces is how many postal addresses of a place have columns.
+const maxPlaces = 2
+
+// addresses are the parts of the postal addresses of a place, but for those that say
+// nothing.
+func (c *card) addresses(place string) (list [][]string) {
+	for _, p := range c.all("ADR") {
+		is := "other"
+		if p.has("work") {
+			is = "work"
+		} else if p.has("home") {
+			is = "home"
+		}
+		parts := p.parts(';')
+		if is == place && strings.Join(parts, "") != "" && !slices.ContainsFunc(list, func(known []string) bool { return slices.Equal(known, parts) }) {
+			list = append(list, parts)
+		}
+	}
+	return list
+}
+
+// address is a part of the nth postal address of a place.
+func address(place string, nth, part int) func(*card) string {
 	return func(c *card) string {
-		for _, p := range c.all("ADR") {
-			is := "other"
-			if p.has("work") {
-				is = "work"
-			} else if p.has("home") {
-				is = "home"
-			}
-			if is != place {
-				continue
-			}
-			if parts := p.parts(';'); n < len(parts) {
-				return parts[n]
-			}
-			return ""
+		if list := c.addresses(place); nth < len(list) && part < len(list[nth]) {
+			return list[nth][part]
 		}
 		return ""
 	}
+}
+
+// notes say what a card has more of than there are columns for.
+func (c *card) notes() (list []string) {
+	for _, name := range []string{"FN", "N", "NICKNAME", "ORG", "TITLE", "URL", "GENDER"} {
+		var known []string
+		for _, p := range c.all(name) {
+			text := p.text()
+			if len(known) > 0 && !slices.Contains(known, text) {
+				list = append(list, leftOut(name, text))
+			}
+			known = append(known, text)
+		}
+	}
+	for _, p := range c.all("TEL") {
+		if p.has("pager") && !p.has("fax") {
+			list = append(list, leftOut("TEL", p.text()))
+		}
+	}
+	for _, place := range []string{"home", "work", "other"} {
+		all := c.addresses(place)
+		for _, parts := range all[min(maxPlaces, len(all)):] {
+			list = append(list, leftOut("ADR", strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")))
+		}
+	}
+	if len(list) > maxNotes {
+		list = append(list[:maxNotes], fmt.Sprintf("%d more properties are left out", len(list)-maxNotes))
+	}
+	return list
+}
+
+// maxNotes is how many properties a row's notes name.
+const maxNotes = 10
+
+func leftOut(name, text string) string {
+	return fmt.Sprintf("%s: one more is left out: %.100q", name, text)
 }
 
 // birthday is the first that is a whole date. In 4.0 it may be without a year.
@@ -167,7 +218,7 @@ func (c *Cards) Next() (transfer.Row, error) {
 	if err != nil {
 		return transfer.Row{}, err
 	}
-	row := transfer.Row{Line: found.line, Fault: found.fault}
+	row := transfer.Row{Line: found.line, Fault: found.fault, Notes: found.notes()}
 	for _, col := range columns() {
 		row.Cells = append(row.Cells, col.of(found))
 	}

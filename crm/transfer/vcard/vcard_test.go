@@ -78,6 +78,69 @@ func TestCards(t *testing.T) {
 	require.ErrorIs(t, err, crm.ErrInvalid)
 }
 
+// TestNothingOfACardIsLostInSilence holds that of what a card has several of, each stands in a cell or in the notes.
+func TestNothingOfACardIsLostInSilence(t *testing.T) {
+	t.Parallel()
+	c, err := vcard.Read(strings.NewReader(`BEGIN:VCARD
+FN:Ada
+FN;LANGUAGE=zh:艾达
+N:Lovelace;Ada;;;
+ORG:Engines;R
+ORG:Looms
+TITLE:Boss
+TITLE:Weaver
+URL:https://a.example
+URL:https://b.example
+TEL;TYPE=pager:7
+TEL;TYPE=fax:8
+TEL;TYPE=home:1
+TEL;TYPE=home:2
+EMAIL:a@x.de
+EMAIL:b@x.de
+EMAIL:c@x.de
+EMAIL:d@x.de
+ADR;TYPE=home:;;;;;;
+ADR;TYPE=home:;;Second 2;Ulm;;;
+ADR;TYPE=home;PREF=1:;;First 1;Bonn;;;
+ADR;TYPE=home:;;Third 3;Kiel;;;
+ADR;TYPE=home:;;Second 2;Ulm;;;
+ADR;TYPE=work:;;Work 1;Rome;;;
+ADR;TYPE=work:;;Work 2;Oslo;;;
+ADR:;;Here;;;;
+END:VCARD
+`))
+	require.NoError(t, err)
+	row, err := c.Next()
+	require.NoError(t, err)
+	got := map[string]string{}
+	for i, h := range c.Headings() {
+		if row.Cells[i] != "" {
+			got[h] = row.Cells[i]
+		}
+	}
+	require.Equal(t, map[string]string{
+		"Full Name": "Ada", "Family Name": "Lovelace", "Given Name": "Ada", "Organization Name": "Engines", "Department": "R", "Job Title": "Boss",
+		"Website": "https://a.example", "Fax": "8", "Home Phone": "1 ::: 2", "E-mail 1": "a@x.de", "E-mail 2": "b@x.de", "E-mail 3": "c@x.de ::: d@x.de",
+		"Home Street": "First 1", "Home City": "Bonn", "Home 2 Street": "Second 2", "Home 2 City": "Ulm",
+		"Work Street": "Work 1", "Work City": "Rome", "Work 2 Street": "Work 2", "Work 2 City": "Oslo", "Other Street": "Here",
+	}, got)
+	require.Equal(t, []string{
+		`FN: one more is left out: "艾达"`, `ORG: one more is left out: "Looms"`, `TITLE: one more is left out: "Weaver"`,
+		`URL: one more is left out: "https://b.example"`, `TEL: one more is left out: "7"`, `ADR: one more is left out: "Third 3, Kiel"`,
+	}, row.Notes)
+
+	var many strings.Builder
+	for i := range 40 {
+		many.WriteString("URL:" + strings.Repeat("x", i+1) + "\n")
+	}
+	c, err = vcard.Read(strings.NewReader("BEGIN:VCARD\nFN:A\n" + many.String() + "END:VCARD\n"))
+	require.NoError(t, err)
+	row, err = c.Next()
+	require.NoError(t, err)
+	require.Len(t, row.Notes, 11)
+	require.Equal(t, "29 more properties are left out", row.Notes[10])
+}
+
 func quoted(s string) string {
 	var b strings.Builder
 	for i := range len(s) {

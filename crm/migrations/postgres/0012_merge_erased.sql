@@ -1,0 +1,1 @@
+ALTER TABLE {schema}.merge ADD COLUMN erased timestamptz;

@@ -1,0 +1,1 @@
+ALTER TABLE crm_merge ADD COLUMN erased INTEGER;
