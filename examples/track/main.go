@@ -53,7 +53,7 @@ func serve(ctx context.Context, db, addr string) error {
 	mux.Handle("/track.js", t.handler())
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, page) })
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, _ *http.Request) { // a host has a real one
-		http.SetCookie(w, &http.Cookie{Name: "session", Value: "ada", Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}) //nolint:gosec // on localhost there is no TLS: elsewhere it is Secure
+		http.SetCookie(w, &http.Cookie{Name: "session", Value: "ada", Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}) //nolint:gosec // localhost has no TLS
 	})
 	s := &http.Server{Addr: addr, Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second}
 	return s.ListenAndServe()
