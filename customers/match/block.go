@@ -158,7 +158,7 @@ func (b *blocks) arrange(often map[uint32]uint32) {
 				few++
 			}
 		}
-		b.until[i], b.common[i] = to, uint8(len(common)) //nolint:gosec // at most maxCommon
+		b.until[i], b.common[i] = to, uint8(len(common))
 		combinations += len(common) * (len(common) - 1) / 2
 	}
 	b.keys = slices.Clone(b.keys[:to])

@@ -140,7 +140,7 @@ func (l *learner) learnMatches(ctx context.Context) error {
 func (l *learner) hopeful() (kept []int32) {
 	for i := range l.likely.len() {
 		if l.plain(l.likely.at(i)) > -20 {
-			kept = append(kept, int32(i)) //nolint:gosec // a sample is small
+			kept = append(kept, int32(i))
 		}
 	}
 	return kept

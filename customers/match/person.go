@@ -337,7 +337,7 @@ func comparePerson(a, b *value) agreement {
 	for i, w := range a.words {
 		best, at, how := 0., -1, different
 		for j := range b.words {
-			if taken[j] { //nolint:gosec // an index of b
+			if taken[j] {
 				continue
 			}
 			if l, reason := likeWords(a, b, i, j); l > best {
