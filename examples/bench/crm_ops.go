@@ -172,7 +172,7 @@ func crmRemove(ctx context.Context, w *crmWorld, n int) (func(crmSide, int) erro
 // crmCreateAll adds so many customers at once to a tenant who has no others, and whom it clears before.
 func crmCreateAll(many int) func(ctx context.Context, w *crmWorld, n int) (func(crmSide, int) error, error) {
 	return func(ctx context.Context, w *crmWorld, n int) (func(crmSide, int) error, error) {
-		if err := w.clear(ctx, bulk); err != nil {
+		if err := w.clear(ctx); err != nil {
 			return nil, err
 		}
 		lists := make([][]buyer, n)

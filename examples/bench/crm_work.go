@@ -137,7 +137,7 @@ func (w *crmWorld) rest(ctx context.Context) error {
 	if err := w.core.RunDue(ctx); err != nil {
 		return err
 	}
-	if err := w.clear(ctx, bulk); err != nil {
+	if err := w.clear(ctx); err != nil {
 		return err
 	}
 	// A log that was never added to has no head.

@@ -127,17 +127,17 @@ func (w *crmWorld) add(ctx context.Context, tenant string, n int) error {
 	return err
 }
 
-// clear removes a tenant's customers, with their history and what else they left.
-func (w *crmWorld) clear(ctx context.Context, tenant string) error {
+// clear removes the customers of the tenant bulk, with their history and what else they left.
+func (w *crmWorld) clear(ctx context.Context) error {
 	if w.engine == "pocketbase" {
-		return clearPocketBase(ctx, w.db, tenant)
+		return clearPocketBase(ctx, w.db, bulk)
 	}
 	for _, table := range []string{"customer", "event", "outbox", "field_index", "event_log", "process_instance", "process_visit"} {
 		statement := "DELETE FROM crm_" + table + " WHERE tenant = ?" //nolint:gosec // from above
 		if w.engine == "postgres" {
 			statement = "DELETE FROM " + schemaName + "." + table + " WHERE tenant = $1"
 		}
-		if _, err := w.db.ExecContext(ctx, statement, tenant); err != nil {
+		if _, err := w.db.ExecContext(ctx, statement, bulk); err != nil {
 			return err
 		}
 	}

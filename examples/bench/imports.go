@@ -41,7 +41,7 @@ func (c config) importLayer(ctx context.Context, engine string, w *crmWorld, say
 
 // imports makes n files of so many customers for a tenant who has none.
 func (w *crmWorld) imports(ctx context.Context, n, many int) (func(writer, int) error, error) {
-	if err := w.clear(ctx, bulk); err != nil {
+	if err := w.clear(ctx); err != nil {
 		return nil, err
 	}
 	keys := map[crm.ID]string{}

@@ -34,7 +34,7 @@ func TestImportsLeaveTheSame(t *testing.T) {
 				kept, err := w.base.createAll(ctx, bulk, list)
 				return len(kept), err
 			}} {
-				require.NoError(t, w.clear(t.Context(), bulk))
+				require.NoError(t, w.clear(t.Context()))
 				made, err := by(t.Context(), list, text)
 				require.NoError(t, err)
 				require.Equal(t, many, made)

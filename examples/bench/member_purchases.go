@@ -29,10 +29,11 @@ func (c config) memberLayer(ctx context.Context, w *watch, say func(format strin
 	if err := w.sold(ctx, me); err != nil {
 		return err
 	}
-	st, err := w.db.PrepareContext(ctx, w.byHand(`SELECT p.id, p.version, p.owner_id, p.created, p.updated, p.refs, p.custom, p.customer_id, p.at, p.number, p.channel,
+	query := w.byHand(`SELECT p.id, p.version, p.owner_id, p.created, p.updated, p.refs, p.custom, p.customer_id, p.at, p.number, p.channel,
 			p.amount, p.amount_currency, p.lines, p.skus, p.status, p.refunded, p.refunded_currency, p.refunds, p.cancelled, p.cancel_reason
 		FROM PURCHASE AS p JOIN CUSTOMER AS c ON c.tenant = p.tenant AND c.id = p.customer_id AND c.deleted IS NULL AND c.owner_id = $2
-		WHERE p.tenant = $1 AND p.deleted IS NULL ORDER BY p.at DESC, p.id DESC LIMIT `+strconv.Itoa(pageSize+1)))
+		WHERE p.tenant = $1 AND p.deleted IS NULL ORDER BY p.at DESC, p.id DESC LIMIT ` + strconv.Itoa(pageSize+1))
+	st, err := w.db.PrepareContext(ctx, query) //nolint:sqlclosecheck // it is below, when it is no longer used
 	if err != nil {
 		return err
 	}

@@ -134,7 +134,8 @@ func (p *commons) claimByHand(ctx context.Context, id crm.ID) error {
 		}
 		var lost, today, held int64
 		err = tx.QueryRowContext(ctx, p.byHand(`SELECT
-			(SELECT count(*) FROM POOL_MOVE AS m WHERE m.tenant = $1 AND m.object = 'customer' AND m.record_id = $2 AND m.member_id = $3 AND m.kind IN ('returned', 'recycled') AND m.at > $4),
+			(SELECT count(*) FROM POOL_MOVE AS m
+				WHERE m.tenant = $1 AND m.object = 'customer' AND m.record_id = $2 AND m.member_id = $3 AND m.kind IN ('returned', 'recycled') AND m.at > $4),
 			(SELECT count(*) FROM POOL_MOVE AS m WHERE m.tenant = $1 AND m.pool_id = $5 AND m.member_id = $3 AND m.kind = 'claimed' AND m.at >= $6),
 			(SELECT count(*) FROM CUSTOMER AS c WHERE c.tenant = $1 AND c.owner_id = $3 AND c.deleted IS NULL AND c.country = 'DE')`),
 			crowd, p.key(id), p.key(p.me), p.stamp(now.AddDate(0, 0, -30)), p.key(p.pool.ID), p.stamp(now.Truncate(24*time.Hour))).Scan(&lost, &today, &held)
