@@ -58,8 +58,8 @@ type DuplicateSet struct {
 // 'DE'"). A field hidden from him is not compared. What agreement is worth is learned from
 // these customers themselves, so the more there are the better; see [match.Learn].
 //
-// It keeps what it compares in memory, about 1.5 KiB a customer. Nothing is changed, and
-// nothing kept: a call that was cancelled begins anew.
+// It keeps what it compares in memory: docs/duplicates.md says how much. Nothing is changed,
+// and nothing kept: a call that was cancelled begins anew.
 func (d *Duplicates) Find(ctx context.Context, kind Kind, o match.Options, opts ...crm.ListOption) ([]DuplicateSet, error) {
 	sets, err := d.find(ctx, kind, o, opts)
 	return sets, failed("find duplicates", "customer", crm.ID{}, err)
