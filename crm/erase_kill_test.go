@@ -176,7 +176,7 @@ func TestEraseLeavesNothing(t *testing.T) {
 			var people [2]crm.ID
 			var remarks [2][]crm.ID
 			var merges [2][]crm.Merge
-			var apart []crm.ID // whom a merge that was undone gave back
+			var apart [2][]crm.ID // whom a merge that was undone gave back
 			made := func(who int) crm.ID {
 				x, err := p.people.Create(ctx, patient{Name: mark(who), Sex: "female", Email: mark(who) + "@a.example", Habits: []string{mark(who)}})
 				require.NoError(t, err)
@@ -241,16 +241,14 @@ func TestEraseLeavesNothing(t *testing.T) {
 							err = nil
 							break
 						}
-						apart = append(apart, m.Absorbed...)
+						apart[who] = append(apart[who], m.Absorbed...)
 					}
 				}
 				require.NoError(t, err)
 			}
-			for _, id := range append(apart, people[:]...) {
-				if e, err := p.people.AsOf(ctx, id, p.Clock.Now()); id != people[1] && err == nil && strings.Contains(e.Name, "x0y") {
-					_, err := p.people.ErasePerson(ctx, id, "asked by mail")
-					require.NoError(t, err)
-				}
+			for _, id := range append(apart[0], people[0]) {
+				_, err := p.people.ErasePerson(ctx, id, "asked by mail")
+				require.NoError(t, err)
 			}
 			require.NoError(t, p.RunDue(t.Context()))
 			require.Empty(t, tablesOf(t, p.engine, fmt.Sprint("t", n), marks[0]...))
