@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite"
@@ -146,4 +147,51 @@ func TestTheOuterStoreInsideAtomic(t *testing.T) {
 		require.ErrorContains(t, err, "make the call in it")
 		return nil
 	}))
+}
+
+// TestWhatBeginsWaits is of a host without a busy timeout: what finds the file locked before it has read anything waits
+// as long as Options.Wait says, also where its statement is yet to be prepared on a new connection, which reads the
+// schema.
+func TestWhatBeginsWaits(t *testing.T) {
+	t.Parallel()
+	const wait = 60 * time.Millisecond
+	ctx := context.Background()
+	path := filepath.Join(t.TempDir(), "a.db") // in a rollback journal, where whoever writes locks readers out
+	db, err := sql.Open("sqlite", path)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	db.SetMaxIdleConns(-1)
+	store, err := sqlite.Options{Wait: wait}.New(db)
+	require.NoError(t, err)
+	require.NoError(t, store.Migrate(ctx, storage.Line{Name: "t", Files: files("CREATE TABLE crm_note (tenant TEXT NOT NULL, id BLOB NOT NULL, title TEXT NOT NULL, PRIMARY KEY (tenant, id))")}))
+
+	other, err := sql.Open("sqlite", path)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = other.Close() })
+	conn, err := other.Conn(ctx)
+	require.NoError(t, err)
+	_, err = conn.ExecContext(ctx, "BEGIN EXCLUSIVE")
+	require.NoError(t, err)
+
+	read := func(s storage.Session) error {
+		return s.Read(ctx, "acme", &storage.Query{Table: notes(), Limit: 1}, func() storage.Row { return make(storage.Values, 2) })
+	}
+	write := func(s storage.Session) error { return s.Write(ctx, "acme", []storage.Change{note(t)}) }
+	calls := map[string]func() error{
+		"read":             func() error { return read(store) },
+		"write":            func() error { return write(store) },
+		"read in Atomic":   func() error { return store.Atomic(ctx, read) },
+		"write in Atomic":  func() error { return store.Atomic(ctx, write) },
+		"read in Snapshot": func() error { return store.Snapshot(ctx, read) },
+	}
+	for name, call := range calls {
+		began := time.Now()
+		require.ErrorIs(t, call(), storage.ErrBusy, name)
+		require.GreaterOrEqual(t, time.Since(began), wait, name)
+	}
+	_, err = conn.ExecContext(ctx, "COMMIT")
+	require.NoError(t, err)
+	for name, call := range calls {
+		require.NoError(t, call(), name)
+	}
 }

@@ -239,13 +239,13 @@ func beginReading(ctx context.Context, tx *sql.Tx) error {
 
 // lock takes the turn at the database for a transaction that reads before it writes.
 func (s *session) lock(ctx context.Context) error {
-	st, err := s.tx.stmt(ctx, []byte(s.e.d.Writer()))
-	if err == nil {
-		err = s.e.patiently(ctx, func() error {
-			_, err := st.ExecContext(ctx)
-			return err
-		})
-	}
+	err := s.e.patiently(ctx, func() error {
+		st, err := s.tx.stmt(ctx, []byte(s.e.d.Writer()))
+		if err == nil {
+			_, err = st.ExecContext(ctx)
+		}
+		return err
+	})
 	if err == nil || errors.Is(s.e.d.Classify(err).Kind, storage.ErrVersion) { // before the first migration there is nothing to lock by
 		s.tx.unlocked = false
 		return nil

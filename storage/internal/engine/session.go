@@ -298,13 +298,14 @@ func (s *session) query(ctx context.Context, b *builder) (*sql.Rows, error) {
 			return e.readers.QueryContext(ctx, e.rkept.text(b.b), b.args...)
 		}
 		e.kept.prepareWanted(ctx)
-		k, err := e.rkept.get(ctx, b.b)
-		if err != nil {
-			return nil, err
-		}
-		defer e.rkept.release(k)
+		// To prepare it reads the schema already, which a lock keeps waiting too.
 		var rows *sql.Rows
-		err = e.patiently(ctx, func() error {
+		err := e.patiently(ctx, func() error {
+			k, err := e.rkept.get(ctx, b.b)
+			if err != nil {
+				return err
+			}
+			defer e.rkept.release(k)
 			rows, err = k.stmt.QueryContext(ctx, b.args...) //nolint:rowserrcheck // whoever reads them looks
 			return err
 		})
@@ -320,11 +321,21 @@ func (s *session) query(ctx context.Context, b *builder) (*sql.Rows, error) {
 			return nil, err
 		}
 	}
-	st, err := s.tx.stmt(ctx, b.b)
-	if err != nil {
-		return nil, err
+	var rows *sql.Rows
+	ask := func() error {
+		st, err := s.tx.stmt(ctx, b.b)
+		if err == nil {
+			rows, err = st.QueryContext(ctx, b.args...) //nolint:rowserrcheck // whoever reads them looks
+		}
+		return err
 	}
-	return st.QueryContext(ctx, b.args...)
+	var err error
+	if s.tx.readOnly { // until it reads it holds nothing that another waits for, and then it is kept from nothing
+		err = e.patiently(ctx, ask)
+	} else {
+		err = ask()
+	}
+	return rows, err
 }
 
 // exec runs a statement that changes rows, and returns how many. Outside a
@@ -352,12 +363,11 @@ func (s *session) exec(ctx context.Context, b *builder) (int64, error) {
 	case !e.d.Prepared():
 		res, err = s.tx.tx.ExecContext(ctx, e.kept.text(b.b), b.args...)
 	default:
-		var st *sql.Stmt
-		if st, err = s.tx.stmt(ctx, b.b); err != nil {
-			return 0, err
-		}
 		run := func() error {
-			res, err = st.ExecContext(ctx, b.args...)
+			var st *sql.Stmt
+			if st, err = s.tx.stmt(ctx, b.b); err == nil {
+				res, err = st.ExecContext(ctx, b.args...)
+			}
 			return err
 		}
 		if !s.tx.unlocked {
