@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -220,15 +221,15 @@ func (w *writer) missing(ctx context.Context, o others, ids []uuid.UUID) ([]uuid
 			}
 			among = storage.In{Field: storage.F("id"), Values: values}
 		}
-		var row idRow
+		row := lifeRow{idCol: target.byName["id"].col}
 		note := func() {
-			if row.id != uuid.Nil {
+			if row.id != uuid.Nil && row.deleted.IsZero() {
 				found[row.id] = true
 			}
 		}
 		err := w.core.session(ctx).Read(ctx, w.sc.Tenant, &storage.Query{
-			Table: target.table, Columns: []int{target.byName["id"].col}, Limit: len(part), Share: o.held && w.core.tx(ctx) != nil,
-			Where: may(storage.And{among, target.lives()}),
+			Table: target.table, Columns: []int{row.idCol, target.byName["deleted"].col}, Limit: len(part), Share: o.held && w.core.tx(ctx) != nil,
+			Where: may(append(storage.And{among}, target.ofLiving()...)),
 		}, func() storage.Row { note(); return &row })
 		if err != nil {
 			return nil, err
@@ -246,6 +247,25 @@ func (r *idRow) Value(int) any { return r.id }
 
 // Dest returns where the id is put.
 func (r *idRow) Dest(int) any { return &r.id }
+
+// lifeRow receives the id of a record and when it was deleted, which is seen and not asked
+// for: see [rec.gone].
+type lifeRow struct {
+	idCol   int
+	id      uuid.UUID
+	deleted time.Time
+}
+
+// Value returns the id.
+func (r *lifeRow) Value(int) any { return r.id }
+
+// Dest returns where a column is put.
+func (r *lifeRow) Dest(i int) any {
+	if i == r.idCol {
+		return &r.id
+	}
+	return &r.deleted
+}
 
 // beforeWrite looks at what other records have to do with a change: none may refer
 // to one that goes, and trees stay trees.

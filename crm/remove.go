@@ -108,7 +108,7 @@ func (o *object) get(ctx context.Context, id ID, opts []ListOption) (*rec, error
 	once := func(id ID) (found *rec, err error) {
 		where := storage.And{byID(id)}
 		if !deleted {
-			where = append(where, o.lives())
+			where = append(where, o.ofLiving()...)
 		}
 		err = o.core.session(ctx).Read(ctx, r.sc.Tenant, &storage.Query{
 			Table: o.table, Columns: r.access.columns(), Limit: 1, Where: r.access.reading(where),
@@ -116,7 +116,7 @@ func (o *object) get(ctx context.Context, id ID, opts []ListOption) (*rec, error
 			found = o.newRec()
 			return found
 		})
-		if err == nil && found == nil {
+		if err == nil && (found == nil || !deleted && found.gone()) {
 			err = ErrNotFound
 		}
 		return found, err

@@ -235,8 +235,17 @@ func (o *object) updateOnce(ctx context.Context, id ID, event string, fn func(*r
 // load reads a record under the read right, as it is when nobody else may change
 // it, if in a transaction.
 func (w *writer) load(ctx context.Context, id ID) (*rec, error) {
-	return w.loadWhere(ctx, id, w.lives())
+	found, err := w.loadWhere(ctx, id, w.ofLiving())
+	if err == nil && found.gone() {
+		return nil, ErrNotFound
+	}
+	return found, err
 }
+
+// gone reports whether a record was deleted. Of a record that is read by its key this is
+// seen, and not asked for: an index of the living is no way to a key, but a Postgres that
+// has not analysed a table yet takes it for one.
+func (r *rec) gone() bool { return !r.meta().Deleted.IsZero() }
 
 // loadWhere is load of a record that may be deleted.
 func (w *writer) loadWhere(ctx context.Context, id ID, life storage.Expr) (*rec, error) {

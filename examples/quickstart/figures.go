@@ -17,9 +17,9 @@ func reports() []analytics.Report {
 	where := func(text string) crm.Filter { return crm.Filter{Text: text} }
 	deals := analytics.Measure{Name: "deals", Fn: crm.FnCount}
 	decided := []analytics.Measure{
-		{Name: "won", Fn: crm.FnCount, Where: where("stage.kind == 'won'")},
-		{Name: "lost", Fn: crm.FnCount, Where: where("stage.kind == 'lost'")},
-		{Name: "won value", Fn: crm.FnSum, Field: "amount", Where: where("stage.kind == 'won'")},
+		{Name: "won", Fn: crm.FnCount, Where: where("status == 'won'")},
+		{Name: "lost", Fn: crm.FnCount, Where: where("status == 'lost'")},
+		{Name: "won value", Fn: crm.FnSum, Field: "amount", Where: where("status == 'won'")},
 		{Name: "win rate", Fn: analytics.FnRatio, Of: []string{"won"}, Per: []string{"won", "lost"}},
 	}
 	list := []analytics.Report{{
@@ -29,7 +29,7 @@ func reports() []analytics.Report {
 		Total:    true,
 	}, {
 		Title:  "Open pipeline (weighted by the probability of the stage: prospecting 10 %, engaging 50 %)",
-		Where:  where("stage.kind == 'open'"),
+		Where:  where("status == 'open'"),
 		Groups: []analytics.Group{{Name: "stage", Field: "stage.name"}},
 		Measures: []analytics.Measure{
 			deals, {Name: "value", Fn: crm.FnSum, Field: "amount"},
@@ -42,12 +42,12 @@ func reports() []analytics.Report {
 		{"office", "office", "owner.custom.office"}, {"sector", "sector", "customer.industry"},
 	} {
 		list = append(list, analytics.Report{
-			Title: "Won by " + by.title, Where: where("stage.kind != 'open'"),
+			Title: "Won by " + by.title, Where: where("status != 'open'"),
 			Groups: []analytics.Group{{Name: by.name, Field: by.field}}, Measures: decided, Order: []string{"-won value", by.name},
 		})
 	}
 	return slices.Insert(list, 2, analytics.Report{
-		Title: "Won by quarter", Where: where("stage.kind != 'open'"), Zone: "UTC",
+		Title: "Won by quarter", Where: where("status != 'open'"), Zone: "UTC",
 		Groups: []analytics.Group{{Name: "quarter", Field: "closed", Bucket: crm.ByQuarter}}, Measures: decided, Total: true,
 	})
 }
