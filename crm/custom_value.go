@@ -101,7 +101,8 @@ func normalURL(s string) (any, string) {
 		return nil, form
 	}
 	u.Host = strings.ToLower(u.Host)
-	if s = u.String(); len(s) > maxFieldURL {
+	// An empty fragment goes, and what is at the end then may be a space.
+	if s = strings.TrimSpace(u.String()); len(s) > maxFieldURL {
 		return nil, fmt.Sprintf("has %d bytes, and %d are allowed", len(s), maxFieldURL)
 	}
 	return s, ""
