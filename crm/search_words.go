@@ -1,7 +1,6 @@
 package crm
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -158,20 +157,4 @@ func (w *writer) searchRows(c *change) []storage.Change {
 		action = storage.Delete
 	}
 	return []storage.Change{{Action: action, Table: searchTable, Row: row}}
-}
-
-// checkWords says what is wrong with the words of a record, or nothing.
-func (c *Core) checkWords(ctx context.Context, s storage.Session, tenant string, r *rec) (string, error) {
-	if len(r.o.searched) == 0 {
-		return "", nil
-	}
-	kept := searchRow{}
-	err := s.Read(ctx, tenant, &storage.Query{Table: searchTable, Limit: 1, Where: storage.And{
-		storage.Is{Field: storage.F("object"), Op: storage.Eq, Value: r.o.name},
-		storage.Is{Field: storage.F("record_id"), Op: storage.Eq, Value: uuid.UUID(r.meta().ID)},
-	}}, func() storage.Row { return &kept })
-	if err == nil && kept.words != r.o.searchWords(tenant, r) {
-		return "the words it is found by do not fit its fields: call Reindex", nil
-	}
-	return "", err
 }
