@@ -25,6 +25,10 @@ type Engine struct {
 // the same time. Without Postgres that part is skipped. The race detector, which makes
 // SQLite in Go ten times slower and looks at the same code on either, gets Postgres
 // alone where there is one.
+//
+// With -short a pool on Postgres keeps its statements prepared, as pgx does by itself and
+// most hosts do: else planning is a third of what the server does. Under the race detector
+// and without -short it prepares none, as a host does behind a pooler.
 func Each(t *testing.T, fn func(t *testing.T, e Engine)) {
 	t.Helper()
 	if !raced || !pgtest.Available() {
