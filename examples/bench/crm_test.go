@@ -16,8 +16,10 @@ import (
 // TestSidesLeaveTheSame has both sides create, change and delete one customer, and compares all that they leave: what is
 // compared in time must be the same work.
 func TestSidesLeaveTheSame(t *testing.T) {
+	t.Parallel()
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
 			w, err := openCRM(t.Context(), engine, 10*tenants*pageSize)
 			if errors.Is(err, errAbsent) {
 				t.Skip(err)

@@ -11,8 +11,10 @@ import (
 // TestSidesWorkTheSame has both sides do what is due, and looks at what they leave: nothing to be done, all in the log and
 // in the history of processes, and everybody at the end of the log.
 func TestSidesWorkTheSame(t *testing.T) {
+	t.Parallel()
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
 			w, err := openCRM(t.Context(), engine, 10*tenants*pageSize)
 			if errors.Is(err, errAbsent) {
 				t.Skip(err)

@@ -13,8 +13,10 @@ import (
 // TestImportsLeaveTheSame has a file imported, and its customers written in bulk: what is compared in time must be the same
 // work.
 func TestImportsLeaveTheSame(t *testing.T) {
+	t.Parallel()
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
 			w, err := openCRM(t.Context(), engine, 10*tenants*pageSize)
 			if errors.Is(err, errAbsent) {
 				t.Skip(err)

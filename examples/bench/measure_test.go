@@ -17,11 +17,18 @@ func TestUpper(t *testing.T) {
 	}
 }
 
-// TestRuns runs every operation but those in bulk, which look at what they get, on few rows and hardly more than once.
+// TestRuns runs every operation but those in bulk, which look at what they get, on few rows and hardly more than once: in
+// one round with -short, and else in three.
 func TestRuns(t *testing.T) {
+	t.Parallel()
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
-			c := config{rows: 5000, rounds: 3, slice: time.Microsecond, engine: "all", layer: "all", run: regexp.MustCompile("^([^bct]|cl|co|crm [^b])")}
+			t.Parallel()
+			rounds := 3
+			if testing.Short() {
+				rounds = 1
+			}
+			c := config{rows: 5000, rounds: rounds, slice: time.Microsecond, engine: "all", layer: "all", run: regexp.MustCompile("^([^bct]|cl|co|crm [^b])")}
 			var out strings.Builder
 			err := c.on(t.Context(), engine, func(format string, args ...any) { fmt.Fprintf(&out, format, args...) })
 			if err != nil && strings.Contains(err.Error(), errAbsent.Error()) {

@@ -11,6 +11,7 @@ import (
 // TestPeersDoTheSame has crm and PocketBase do every operation that is compared, each of which checks its answer, and
 // compares what they then say of a customer.
 func TestPeersDoTheSame(t *testing.T) {
+	t.Parallel()
 	w, err := openCRM(t.Context(), "sqlite", 10*tenants*pageSize)
 	require.NoError(t, err)
 	defer w.close()
