@@ -28,7 +28,8 @@ BENCH ?=
 # What the tests run besides Go. $(missing) lists the Debian packages whose programs are not here.
 define missing
 $$({ compgen -G '/usr/lib/postgresql/*/bin/initdb' || command -v initdb; } >/dev/null || echo postgresql; \
-   { compgen -G /usr/sbin/pgbouncer || command -v pgbouncer; } >/dev/null || echo pgbouncer)
+   { compgen -G /usr/sbin/pgbouncer || command -v pgbouncer; } >/dev/null || echo pgbouncer; \
+   command -v node >/dev/null || echo nodejs)
 endef
 
 # $(call each,command) runs the command in every module, also after one failed, and fails if any did.
@@ -44,7 +45,7 @@ help: ## This list
 check: deps lint test race ## Everything a change is held against
 
 .PHONY: deps
-deps: ## Install what the tests run and is missing here: Postgres and PgBouncer
+deps: ## Install what the tests run and is missing here: Postgres, PgBouncer and Node.js
 	@need=$(missing); [ -n "$$need" ] || exit 0; \
 	if ! command -v apt-get >/dev/null; then echo "please install" $$need; exit 1; fi; \
 	sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \

@@ -208,6 +208,9 @@ func (c *Core) customField(ctx context.Context, sc scope, o *object, name string
 	if err != nil {
 		return filter.Field{}, false, err
 	}
+	if then, ok := ctx.Value(fieldsThen{}).(*fieldSet); ok && then.o == o {
+		s = then
+	}
 	f := s.named(name)
 	if f == nil {
 		return filter.Field{}, false, nil

@@ -28,7 +28,8 @@ type Fields struct {
 
 // FieldUses returns what of a module names a field in ctx's tenant, as a tenant
 // would call it: `segment "Big deals"`. The field is an object's, and written as in
-// expressions: "amount", "custom.tier".
+// expressions: "amount", "custom.tier". It is asked after the field was written, and yet
+// [Core.FilterUses] reads an expression with the field as it was.
 type FieldUses func(ctx context.Context, object, field string) ([]string, error)
 
 // UsedBy registers a module whose stored expressions name fields, so that none is
@@ -284,6 +285,10 @@ func (s *fieldSet) checkParent(f *customField, all *faults) {
 	}
 }
 
+// fieldsThen is the key of a context in which expressions know the custom fields of one
+// object as they were.
+type fieldsThen struct{}
+
 // fieldUnused refuses that a field loses its name while something names it, or that
 // it is no choice any more while another depends on it. s are the fields as they are
 // by now, is among them or nil.
@@ -314,7 +319,7 @@ func (c *Core) fieldUnused(ctx context.Context, s *fieldSet, was, is *CustomFiel
 		if !renamed {
 			break
 		}
-		more, err := uses(ctx, was.Object, "custom."+was.Name)
+		more, err := uses(context.WithValue(ctx, fieldsThen{}, then), was.Object, "custom."+was.Name)
 		if err != nil {
 			return err
 		}

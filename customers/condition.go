@@ -27,6 +27,21 @@ func (c *Customers) understood(ctx context.Context, field, label string, conditi
 	return err
 }
 
+// named reports whether conditions on customers name a field. One that cannot be understood
+// any more names none: there is nothing to be taken from it.
+func (c *Customers) named(ctx context.Context, object, field string, conditions []string) (bool, error) {
+	for _, text := range conditions {
+		uses, err := c.core.FilterUses(crm.SystemIn(ctx), "customer", crm.Filter{Text: text})
+		if err != nil && !errors.Is(err, crm.ErrInvalid) {
+			return false, err
+		}
+		if slices.ContainsFunc(uses.Fields, func(u crm.FilterUse) bool { return u.Object == object && u.Field == field }) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // keepUp has a job done soon, and again and again by a schedule of its name.
 func (c *Customers) keepUp(ctx context.Context, job, cron string) error {
 	jobs, system := c.core.Jobs, crm.SystemIn(ctx)

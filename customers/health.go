@@ -106,6 +106,7 @@ func (c *Customers) defineHealth(core *crm.Core) error {
 	}
 	h.kind, h.Collection, h.Scorecards = kind, kind.Collection, &Scorecards{cards.Collection}
 	c.Health = h
+	core.Fields.UsedBy(h.naming)
 	return core.Jobs.Handle(healthJob, func(ctx context.Context, _ crm.Job) error { return h.keepUp(ctx) }, crm.Idempotent())
 }
 

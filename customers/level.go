@@ -105,6 +105,7 @@ func (c *Customers) defineLevels(core *crm.Core) error {
 	}
 	l.kind, l.Collection, l.Schemes = kind, kind.Collection, &LevelSchemes{schemes.Collection}
 	c.Levels = l
+	core.Fields.UsedBy(l.naming)
 	return core.Jobs.Handle(levelJob, func(ctx context.Context, _ crm.Job) error {
 		_, err := l.EvaluateAll(ctx)
 		return err
@@ -122,6 +123,27 @@ func (l *Levels) checkScheme(ctx context.Context, w *crm.Write[LevelScheme]) err
 		}
 	}
 	return nil
+}
+
+// naming names the schemes whose conditions name a custom field.
+func (l *Levels) naming(ctx context.Context, object, field string) (names []string, err error) {
+	for s, err := range l.Schemes.All(crm.SystemIn(ctx)) {
+		if err != nil {
+			return nil, err
+		}
+		var texts []string
+		for _, g := range s.Grades {
+			texts = append(texts, g.When)
+		}
+		named, err := l.people.named(ctx, object, field, texts)
+		if err != nil {
+			return nil, err
+		}
+		if named {
+			names = append(names, fmt.Sprintf("level scheme %q", s.Name))
+		}
+	}
+	return names, nil
 }
 
 // having are the conditions of a grade: its own, and none of those before it.

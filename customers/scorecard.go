@@ -232,6 +232,27 @@ func (h *Health) checkScorecard(ctx context.Context, w *crm.Write[Scorecard]) er
 	return nil
 }
 
+// naming names the scorecards whose conditions name a custom field.
+func (h *Health) naming(ctx context.Context, object, field string) (names []string, err error) {
+	for s, err := range h.Scorecards.All(crm.SystemIn(ctx)) {
+		if err != nil {
+			return nil, err
+		}
+		var texts []string
+		for _, c := range s.conditions() {
+			texts = append(texts, c.text)
+		}
+		named, err := h.people.named(ctx, object, field, texts)
+		if err != nil {
+			return nil, err
+		}
+		if named {
+			names = append(names, fmt.Sprintf("scorecard %q", s.Name))
+		}
+	}
+	return names, nil
+}
+
 // scorecardWritten has a changed scorecard evaluated soon, and all of them as time goes:
 // AfterWrite.
 func (h *Health) scorecardWritten(ctx context.Context, w *crm.Write[Scorecard]) error {

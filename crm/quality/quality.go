@@ -43,6 +43,7 @@ func New(core *crm.Core) (*Quality, error) {
 			return nil, err
 		}
 	}
+	core.Fields.UsedBy(q.naming)
 	if err := core.AddPersonalData(crm.PersonalData{Name: "quality_runs", Forget: q.forget}); err != nil {
 		return nil, err
 	}

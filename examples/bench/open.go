@@ -133,7 +133,7 @@ func (d *database) settle(ctx context.Context) error {
 	return err
 }
 
-// errAbsent is that there is no Postgres here.
+// errAbsent is that there is no Postgres here. Where CI is set that is a failure instead, as pgtest has it.
 var errAbsent = errors.New("skipped")
 
 // program stands where pgtest expects a test. It has the methods that pgtest calls, and no others.
