@@ -50,6 +50,24 @@ func ExampleKind_Hold() {
 	// crm: tx: her last visit is not paid yet
 }
 
+// Whoever holds both boats looks at them and writes what follows, while nobody changes them.
+func ExampleKind_HoldAll() {
+	h, ctx := openHarbour()
+	argo, beagle := must(h.Boats.Create(ctx, Boat{Name: "Argo"})), must(h.Boats.Create(ctx, Boat{Name: "Beagle"}))
+	swap := h.Tx(ctx, func(ctx context.Context) error {
+		if err := h.Boats.HoldAll(ctx, []crm.ID{argo.ID, beagle.ID}); err != nil {
+			return err
+		}
+		_, err := h.Visits.Create(ctx, Visit{BoatID: argo.ID})
+		return err
+	})
+	fmt.Println(swap)
+	fmt.Println(h.Boats.HoldAll(ctx, []crm.ID{argo.ID}))
+	// Output:
+	// <nil>
+	// crm: hold boat: invalid: there is no transaction whose end could be waited for: call it within Core.Tx
+}
+
 // Without numbering plans a number is only tidied up; with crm/phone's, or others, it is
 // E.164.
 func ExampleCore_ParseAddress() {

@@ -35,6 +35,7 @@ type object struct {
 	make     func() (any, unsafe.Pointer)  // a new *T
 	assign   func(to, from unsafe.Pointer) // *to = *from
 	validate func(v any) error
+	gather   func(ctx context.Context, changes []*change) (context.Context, error)
 	initial  func(ctx context.Context, c *change) error
 	before   func(ctx context.Context, c *change) error
 	after    func(ctx context.Context, c *change) error
@@ -119,6 +120,11 @@ type Object[T any] struct {
 	// Initial gives the guarded fields of a new record the value they begin with. To
 	// create a record with another one takes the right to import.
 	Initial func(ctx context.Context, w *Write[T]) error
+	// Gather is called before several records are created together, by CreateAll or an
+	// import, with all of them as they were given, which it may change. Their BeforeWrite
+	// and AfterWrite are called with the context it returns: what they would each ask the
+	// database for, it asks for all at once and leaves there.
+	Gather func(ctx context.Context, all []*Write[T]) (context.Context, error)
 	// BeforeWrite is called before a record is brought to its normal form, when it is
 	// created, changed or restored; it may change the record, and its error ends the
 	// write. When a merge makes the record refer to another one Relink is called instead.
@@ -180,7 +186,7 @@ func Define[T any](c *Core, def Object[T]) (*Kind[T], error) {
 		}
 		return nil
 	}
-	o.initial = hook(def.Initial)
+	o.gather, o.initial = gatherHook(def.Gather), hook(def.Initial)
 	o.before, o.after, o.merging = hook(def.BeforeWrite), hook(def.AfterWrite), mergeHook(def.Merge)
 	o.relink = hook(def.Relink)
 	if def.Known {
@@ -223,16 +229,35 @@ func hook[T any](fn func(context.Context, *Write[T]) error) func(context.Context
 	if fn == nil {
 		return nil
 	}
-	return func(ctx context.Context, c *change) error {
-		w := &Write[T]{Verb: c.verb, Event: c.o.name + "." + c.event, Along: c.after == nil && ctx.Value(alongKey{}) != nil}
-		if c.before != nil {
-			w.Before, _ = c.before.v.(*T)
-		}
-		if c.after != nil {
-			w.After, _ = c.after.v.(*T)
-		}
-		return fn(ctx, w)
+	return func(ctx context.Context, c *change) error { return fn(ctx, writeOf[T](ctx, c)) }
+}
+
+func gatherHook[T any](fn func(context.Context, []*Write[T]) (context.Context, error)) func(context.Context, []*change) (context.Context, error) {
+	if fn == nil {
+		return func(ctx context.Context, _ []*change) (context.Context, error) { return ctx, nil }
 	}
+	return func(ctx context.Context, changes []*change) (context.Context, error) {
+		if len(changes) < 2 {
+			return ctx, nil
+		}
+		all := make([]*Write[T], len(changes))
+		for i, c := range changes {
+			all[i] = writeOf[T](ctx, c)
+		}
+		return fn(ctx, all)
+	}
+}
+
+// writeOf is a change as a hook sees it.
+func writeOf[T any](ctx context.Context, c *change) *Write[T] {
+	w := &Write[T]{Verb: c.verb, Event: c.o.name + "." + c.event, Along: c.after == nil && ctx.Value(alongKey{}) != nil}
+	if c.before != nil {
+		w.Before, _ = c.before.v.(*T)
+	}
+	if c.after != nil {
+		w.After, _ = c.after.v.(*T)
+	}
+	return w
 }
 
 func (c *Core) add(o *object) error {

@@ -377,23 +377,23 @@ func (o *object) importSome(ctx context.Context, list []Values, some []int, faul
 		if err != nil {
 			return err
 		}
-		sound = sound[:0]
-		changes := make([]*change, 0, len(some))
-		for _, i := range some {
-			c, err := w.importing(ctx, list[i])
-			switch {
-			case err == nil:
-				sound, changes = append(sound, i), append(changes, c)
-			case ofRecord(err):
-				faults[i] = err
-			default:
-				return err
-			}
+		given := map[int]*change{}
+		sound, err = standing(some, faults, func(i int) (err error) {
+			given[i], err = w.importing(list[i])
+			return err
+		})
+		if err != nil {
+			return err
 		}
-		if len(changes) == 0 {
-			return nil
+		ctx, err = o.gather(ctx, of(given, sound))
+		if err != nil {
+			return err
 		}
-		return w.write(ctx, changes)
+		sound, err = standing(sound, faults, func(i int) error { return w.prepare(ctx, given[i]) })
+		if err != nil || len(sound) == 0 {
+			return err
+		}
+		return w.write(ctx, of(given, sound))
 	})
 	switch {
 	case err == nil || !ofRecord(err) || len(sound) == 0:
@@ -402,7 +402,6 @@ func (o *object) importSome(ctx context.Context, list []Values, some []int, faul
 		faults[sound[0]] = err
 		return nil
 	}
-	sound = append([]int(nil), sound...)
 	half := len(sound) / 2
 	if err := o.importSome(ctx, list, sound[:half], faults); err != nil {
 		return err
@@ -410,8 +409,33 @@ func (o *object) importSome(ctx context.Context, list []Values, some []int, faul
 	return o.importSome(ctx, list, sound[half:], faults)
 }
 
-// importing is the change that one record is.
-func (w *writer) importing(ctx context.Context, v Values) (*change, error) {
+// standing returns those of some that pass. What is wrong with one is kept at its place, and
+// what is wrong with the whole ends it.
+func standing(some []int, faults []error, pass func(i int) error) (stand []int, err error) {
+	for _, i := range some {
+		switch err := pass(i); {
+		case err == nil:
+			stand = append(stand, i)
+		case ofRecord(err):
+			faults[i] = err
+		default:
+			return nil, err
+		}
+	}
+	return stand, nil
+}
+
+// of returns the changes of some.
+func of(given map[int]*change, some []int) []*change {
+	list := make([]*change, len(some))
+	for k, i := range some {
+		list[k] = given[i]
+	}
+	return list
+}
+
+// importing is the change that one record is, as it was given.
+func (w *writer) importing(v Values) (*change, error) {
 	r := w.newRec()
 	if err := v.into(r); err != nil {
 		return nil, err
@@ -427,5 +451,5 @@ func (w *writer) importing(ctx context.Context, v Values) (*change, error) {
 			return nil, Invalid("created", "lies in the future")
 		}
 	}
-	return c, w.prepare(ctx, c)
+	return c, nil
 }

@@ -125,7 +125,12 @@ func (o *object) createOnce(ctx context.Context, recs, given []*rec, to leads) e
 		}
 		w.follow(to, r)
 		changes[i] = &change{o: o, verb: VerbCreate, event: "created", after: r}
-		if err := w.prepare(ctx, changes[i]); err != nil {
+	}
+	if ctx, err = o.gather(ctx, changes); err != nil {
+		return err
+	}
+	for i, c := range changes {
+		if err := w.prepare(ctx, c); err != nil {
 			return at(i, len(recs), err)
 		}
 	}

@@ -62,7 +62,7 @@ type PostalAddresses struct {
 func (c *Customers) definePostalAddresses(core *crm.Core) error {
 	p := &PostalAddresses{people: c}
 	kind, err := crm.Define(core, crm.Object[PostalAddress]{
-		Name: "postal_address", Plural: "postal_addresses", BeforeWrite: p.first, AfterWrite: p.only, Relink: p.yield,
+		Name: "postal_address", Plural: "postal_addresses", Gather: p.gather, BeforeWrite: p.first, AfterWrite: p.only, Relink: p.yield,
 	})
 	if err != nil {
 		return err
@@ -72,9 +72,26 @@ func (c *Customers) definePostalAddresses(core *crm.Core) error {
 	return nil
 }
 
+// gather decides over the main addresses of all customers who are given some.
+func (p *PostalAddresses) gather(ctx context.Context, all []*crm.Write[PostalAddress]) (context.Context, error) {
+	list := make([]given[crm.ID], len(all))
+	for i, w := range all {
+		list[i] = given[crm.ID]{w.After.CustomerID, w.After.CustomerID, &w.After.Main, w.After.Validate() != nil}
+	}
+	return gatherMains(ctx, p.people, list, func(system context.Context, of []crm.ListOption, note func(crm.ID, crm.ID, bool)) error {
+		for a, err := range p.All(system, of...) {
+			if err != nil {
+				return err
+			}
+			note(a.CustomerID, a.ID, a.Main)
+		}
+		return nil
+	})
+}
+
 // first makes a customer's first address the main one.
 func (p *PostalAddresses) first(ctx context.Context, w *crm.Write[PostalAddress]) error {
-	if w.Before != nil || w.After.Main {
+	if w.Before != nil || w.After.Main || mainsIn[crm.ID](ctx) != nil {
 		return nil
 	}
 	n, err := p.Count(crm.SystemIn(ctx), crm.Where("customer_id == $1", w.After.CustomerID))
@@ -100,13 +117,23 @@ func (p *PostalAddresses) only(ctx context.Context, w *crm.Write[PostalAddress])
 		return nil
 	}
 	system := crm.SystemIn(ctx)
+	yield := func(id crm.ID) error {
+		_, err := p.Update(system, id, func(o *PostalAddress) error { o.Main = false; return nil })
+		return err
+	}
+	if before := mainsIn[crm.ID](ctx); before != nil {
+		if id, had := before[is.CustomerID]; had {
+			return yield(id)
+		}
+		return nil
+	}
 	if _, err := p.people.kind.Hold(system, is.CustomerID); err != nil {
 		return err
 	}
 	others, err := p.List(system, crm.Where("customer_id == $1 and main and id != $2", is.CustomerID, is.ID))
 	for _, o := range others.Items {
 		if err == nil {
-			_, err = p.Update(system, o.ID, func(o *PostalAddress) error { o.Main = false; return nil })
+			err = yield(o.ID)
 		}
 	}
 	return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/customers"
+	"github.com/embedcrm/embedcrm/internal/enginetest"
 )
 
 func TestFullName(t *testing.T) {
@@ -139,6 +140,69 @@ func TestOnePostalAddressIsTheMainOne(t *testing.T) {
 			p.CustomerID = ada.ID
 			_, err := d.PostalAddresses.Create(ctx, p)
 			require.ErrorContains(t, err, field)
+		}
+	})
+}
+
+// TestTheMainOnesOfManyGivenTogether gives several customers addresses and relationships in
+// one call each: everybody has one main one afterwards, and what is asked of the database
+// does not grow with their number.
+func TestTheMainOnesOfManyGivenTogether(t *testing.T) {
+	t.Parallel()
+	enginetest.Listening(t, func(t *testing.T, e enginetest.Engine, heard *enginetest.Heard) {
+		d := newDesk(t, e.Store, customers.Policy{})
+		ctx := as(t, "dana")
+		acme, err := d.Create(ctx, customers.Customer{Kind: customers.Organisation, Name: "Acme"})
+		require.NoError(t, err)
+		give := func(n int) (people []crm.ID, reads int) {
+			var addresses []customers.PostalAddress
+			var jobs []customers.Relationship
+			for range n {
+				people = append(people, d.person(ctx, t, "Ada", "").ID)
+				addresses = append(addresses, customers.PostalAddress{CustomerID: people[len(people)-1], Kind: customers.PostalHome, City: "Bonn"})
+				jobs = append(jobs, customers.Relationship{CustomerID: people[len(people)-1], OtherID: acme.ID, Kind: customers.Related, Role: "friend"})
+			}
+			heard.Forget()
+			addresses = append(addresses, customers.PostalAddress{CustomerID: people[0], Kind: customers.PostalWork, City: "Bonn"}) // not the first
+			made, err := d.PostalAddresses.CreateAll(ctx, addresses)
+			require.NoError(t, err)
+			related, err := d.Relationships.CreateAll(ctx, jobs)
+			require.NoError(t, err)
+			reads = len(heard.Reads())
+			for i := range n {
+				require.True(t, made[i].Main)
+				require.True(t, related[i].Main)
+			}
+			require.False(t, made[n].Main)
+			return people, reads
+		}
+		people, few := give(2)
+		_, many := give(20)
+		require.Equal(t, few, many)
+
+		ada, grace := people[0], people[1]
+		_, err = d.PostalAddresses.CreateAll(ctx, []customers.PostalAddress{
+			{CustomerID: ada, Kind: customers.PostalWork, City: "Rome"},
+			{CustomerID: grace, Kind: customers.PostalWork, City: "Rome", Main: true},
+			{CustomerID: grace, Kind: customers.PostalOther, City: "Oslo", Main: true},
+		})
+		require.NoError(t, err)
+		_, err = d.Relationships.CreateAll(ctx, []customers.Relationship{
+			{CustomerID: ada, OtherID: grace, Kind: customers.Related, Role: "friend"},
+			{CustomerID: grace, OtherID: ada, Kind: customers.Related, Role: "friend", Main: true},
+		})
+		require.NoError(t, err)
+		for id, city := range map[crm.ID]string{ada: "Bonn", grace: "Oslo"} {
+			page, err := d.PostalAddresses.List(ctx, crm.Where("customer_id == $1 and main", id))
+			require.NoError(t, err)
+			require.Len(t, page.Items, 1)
+			require.Equal(t, city, page.Items[0].City)
+		}
+		for id, other := range map[crm.ID]crm.ID{ada: acme.ID, grace: ada} {
+			page, err := d.Relationships.List(ctx, crm.Where("customer_id == $1 and main", id))
+			require.NoError(t, err)
+			require.Len(t, page.Items, 1)
+			require.Equal(t, other, page.Items[0].OtherID)
 		}
 	})
 }

@@ -71,13 +71,36 @@ type Relationships struct {
 
 func (c *Customers) defineRelationships(core *crm.Core) error {
 	r := &Relationships{people: c}
-	kind, err := crm.Define(core, crm.Object[Relationship]{Name: "relationship", BeforeWrite: r.fit, AfterWrite: r.only, Relink: r.yield})
+	kind, err := crm.Define(core, crm.Object[Relationship]{Name: "relationship", Gather: r.gather, BeforeWrite: r.fit, AfterWrite: r.only, Relink: r.yield})
 	if err != nil {
 		return err
 	}
 	r.Collection = kind.Collection
 	c.Relationships = r
 	return nil
+}
+
+// related is whose relationships of which kind.
+type related struct {
+	customer crm.ID
+	kind     RelationshipKind
+}
+
+// gather decides over the main relationships of all customers who are given some.
+func (r *Relationships) gather(ctx context.Context, all []*crm.Write[Relationship]) (context.Context, error) {
+	list := make([]given[related], len(all))
+	for i, w := range all {
+		list[i] = given[related]{related{w.After.CustomerID, w.After.Kind}, w.After.CustomerID, &w.After.Main, w.After.Validate() != nil}
+	}
+	return gatherMains(ctx, r.people, list, func(system context.Context, of []crm.ListOption, note func(related, crm.ID, bool)) error {
+		for a, err := range r.All(system, of...) {
+			if err != nil {
+				return err
+			}
+			note(related{a.CustomerID, a.Kind}, a.ID, a.Main)
+		}
+		return nil
+	})
 }
 
 // fit holds that those related are what the kind is of, and makes the first of a kind
@@ -104,7 +127,7 @@ func (r *Relationships) fit(ctx context.Context, w *crm.Write[Relationship]) err
 			return crm.Invalid(end.field, "refers to %s, and %s is %s", o.Kind.one(), is.Kind, wanted[0].one()+" at "+wanted[1].one())
 		}
 	}
-	if was != nil || is.Main {
+	if was != nil || is.Main || mainsIn[related](ctx) != nil {
 		return nil
 	}
 	n, err := r.Count(crm.SystemIn(ctx), crm.Where("customer_id == $1 and kind == $2", is.CustomerID, string(is.Kind)))
@@ -131,13 +154,23 @@ func (r *Relationships) only(ctx context.Context, w *crm.Write[Relationship]) er
 		return nil
 	}
 	system := crm.SystemIn(ctx)
+	yield := func(id crm.ID) error {
+		_, err := r.Update(system, id, func(o *Relationship) error { o.Main = false; return nil })
+		return err
+	}
+	if before := mainsIn[related](ctx); before != nil {
+		if id, had := before[related{is.CustomerID, is.Kind}]; had {
+			return yield(id)
+		}
+		return nil
+	}
 	if _, err := r.people.kind.Hold(system, is.CustomerID); err != nil {
 		return err
 	}
 	others, err := r.List(system, crm.Where("customer_id == $1 and kind == $2 and main and id != $3", is.CustomerID, string(is.Kind), is.ID))
 	for _, o := range others.Items {
 		if err == nil {
-			_, err = r.Update(system, o.ID, func(o *Relationship) error { o.Main = false; return nil })
+			err = yield(o.ID)
 		}
 	}
 	return err
