@@ -285,7 +285,11 @@ func accessor(f *field, t reflect.Type, at uintptr) (column, storage.Kind, error
 			if v.IsZero() {
 				return nil
 			}
-			return canonical(v.Interface())
+			raw, err := json.Marshal(v.Interface())
+			if err != nil {
+				return &formless{err}
+			}
+			return json.RawMessage(raw)
 		}, func(p unsafe.Pointer) any {
 			return &jsonInto{reflect.NewAt(t, unsafe.Add(p, at)).Interface()}
 		})
@@ -385,15 +389,27 @@ func (o *optionalInto[T]) Scan(src any) error {
 	return nil
 }
 
-// jsonInto decodes JSON into a field.
+// formless stands for a value of a field that has no JSON form. The check of the field
+// refuses it; it never comes to the database.
+type formless struct{ err error }
+
+// jsonInto decodes JSON into a field. What cannot be decoded leaves the field as it was.
 type jsonInto struct{ into any }
 
 // Scan implements sql.Scanner.
 func (j *jsonInto) Scan(src any) error {
-	reflect.ValueOf(j.into).Elem().SetZero()
-	raw, ok := src.(json.RawMessage)
-	if !ok {
-		return nil
+	into := reflect.ValueOf(j.into).Elem()
+	switch src := src.(type) {
+	case json.RawMessage:
+		read := reflect.New(into.Type())
+		if err := json.Unmarshal(src, read.Interface()); err != nil {
+			return err
+		}
+		into.Set(read.Elem())
+	case *formless:
+		return src.err
+	default:
+		into.SetZero()
 	}
-	return json.Unmarshal(raw, j.into)
+	return nil
 }

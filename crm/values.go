@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -32,7 +33,10 @@ func put(dest, v any) {
 	case *Date:
 		*d, _ = v.(Date)
 	case sql.Scanner:
-		_ = d.Scan(v) // what came out of such a field goes into one
+		// Only a struct's own JSON can fail: its type does not write, or not read what it
+		// wrote. Where a record is copied the field then stays as it was given, and its check
+		// refuses it before anything is written; see [field.formFault].
+		_ = d.Scan(v)
 	}
 }
 
@@ -171,6 +175,19 @@ func (f *field) check(r *rec, faults []Fault) []Fault {
 	return faults
 }
 
+// formFault says that what is written of a field of JSON could not be read again, or
+// nothing: such a record could be created and never be seen.
+func (f *field) formFault(raw json.RawMessage, r *rec) string {
+	j, ok := r.Dest(f.col).(*jsonInto)
+	if !ok || !f.json {
+		return ""
+	}
+	if err := json.Unmarshal(raw, reflect.New(reflect.TypeOf(j.into).Elem()).Interface()); err != nil {
+		return fmt.Sprintf("cannot be read from its JSON form: %s", err)
+	}
+	return ""
+}
+
 // fault says what is wrong with a field's value, or nothing.
 func (f *field) fault(v any, r *rec) string {
 	switch v := v.(type) {
@@ -190,7 +207,12 @@ func (f *field) fault(v any, r *rec) string {
 				return strings.TrimPrefix(err.Error(), "invalid: ")
 			}
 		}
+	case *formless:
+		return fmt.Sprintf("has no JSON form: %s", v.err)
 	case json.RawMessage:
+		if msg := f.formFault(v, r); msg != "" {
+			return msg
+		}
 		var tags []string
 		if f.typ == TypeTags && json.Unmarshal(v, &tags) == nil && len(tags) > maxTags {
 			return fmt.Sprintf("has %d texts, and %d are allowed", len(tags), maxTags)

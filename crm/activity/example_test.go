@@ -34,8 +34,7 @@ type office struct {
 func openOffice() (*office, context.Context) {
 	o := &office{clock: &crmtest.Clock{}}
 	store := need(sqlite.Open("sqlite", ":memory:"))
-	dir := need(os.MkdirTemp("", "embedcrm"))
-	o.core = need(crm.New(store, crm.Config{Clock: o.clock, Blobs: need(activity.NewDirectory(dir))}))
+	o.core = need(crm.New(store, crm.Config{Clock: o.clock, Blobs: blobs{}}))
 	o.accounts = &need(crm.Define(o.core, crm.Object[account]{Name: "account"})).Collection
 	o.core.AddLine(storage.Line{Name: "office", Files: fstest.MapFS{"sqlite/0001_account.sql": {Data: []byte(`
 CREATE TABLE crm_account (
@@ -52,6 +51,42 @@ CREATE TABLE crm_account (
 	o.ada = need(o.accounts.Create(ctx, account{Name: "Lovelace & Co"}))
 	o.lee = need(o.core.Members.Ensure(ctx, "lee", "Lee"))
 	return o, ctx
+}
+
+// blobs are files in memory: a host has a [activity.Directory] or a bucket of its own.
+type blobs map[string]string
+
+func (b blobs) Put(_ context.Context, key string, r io.Reader) error {
+	contents, err := io.ReadAll(r)
+	if err == nil {
+		b[key] = string(contents)
+	}
+	return err
+}
+
+func (b blobs) Get(_ context.Context, key string) (io.ReadCloser, error) {
+	contents, ok := b[key]
+	if !ok {
+		return nil, crm.ErrNoBlob
+	}
+	return io.NopCloser(strings.NewReader(contents)), nil
+}
+
+func (b blobs) Delete(_ context.Context, key string) error {
+	delete(b, key)
+	return nil
+}
+
+func (b blobs) List(_ context.Context, prefix string, fn func(key string) error) error {
+	for key := range b {
+		if !strings.HasPrefix(key, prefix) {
+			continue
+		}
+		if err := fn(key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func need[T any](v T, err error) T {
@@ -178,7 +213,9 @@ func ExampleFiles_Sweep() {
 }
 
 func ExampleNewDirectory() {
-	dir := need(activity.NewDirectory(need(os.MkdirTemp("", "embedcrm"))))
+	path := need(os.MkdirTemp("", "embedcrm"))
+	defer os.RemoveAll(path) //nolint:errcheck // a temporary directory
+	dir := need(activity.NewDirectory(path))
 	defer dir.Close() //nolint:errcheck // nothing is left to write
 	ctx := context.Background()
 	fmt.Println(dir.Put(ctx, "a/b", strings.NewReader("contents")))
