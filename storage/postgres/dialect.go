@@ -75,6 +75,8 @@ func (dialect) Placeholder(b []byte, n int, k storage.Kind) []byte {
 	return append(append(b, "::"...), types[k]...)
 }
 
+func (d dialect) Argument(b []byte, n int, k storage.Kind) []byte { return d.Placeholder(b, n, k) }
+
 func (dialect) Bind(_ storage.Kind, v any) any {
 	switch v := v.(type) {
 	case uuid.UUID:

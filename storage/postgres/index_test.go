@@ -2,7 +2,9 @@ package postgres_test
 
 import (
 	"context"
+	"database/sql"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,27 +27,8 @@ import (
 func TestPagesUseTheirIndex(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	config, err := pgx.ParseConfig(pgtest.Server(t, pgtest.UTF8).Database(t) + " default_query_exec_mode=exec")
-	require.NoError(t, err)
-	heard := &recorder{}
-	config.Tracer = heard
-	db := stdlib.OpenDB(*config)
-	t.Cleanup(func() { _ = db.Close() })
-	store, err := postgres.New(db)
-	require.NoError(t, err)
-	require.NoError(t, store.Migrate(ctx, storage.Line{Name: "t", Files: fstest.MapFS{"postgres/0001_task.sql": {Data: []byte(`
-CREATE TABLE {schema}.task (tenant text COLLATE "C" NOT NULL, id uuid NOT NULL, due timestamptz, name text COLLATE "C" NOT NULL,
-	PRIMARY KEY (tenant, id));
-CREATE INDEX task_due ON {schema}.task (tenant, due NULLS FIRST, id);
-CREATE INDEX task_name ON {schema}.task (tenant, name, id);
-INSERT INTO {schema}.task
-	SELECT 'tenant' || n % 10, gen_random_uuid(), CASE WHEN n % 3 > 0 THEN timestamptz '2026-01-01' + n * interval '1 min' END, 'Ad ' || n % 100
-	FROM generate_series(1, 30000) AS n;
-ANALYZE {schema}.task;`)}}}))
-
-	table := &storage.Table{Name: "task", Key: []string{"id"}, Columns: []storage.Column{
-		{Name: "id", Kind: storage.ID}, {Name: "due", Kind: storage.Time, Null: true}, {Name: "name", Kind: storage.Text},
-	}}
+	db, store, heard := tasks(t, pgx.QueryExecModeExec)
+	table := taskTable()
 	at := time.Date(2026, 1, 10, 0, 0, 0, 0, time.UTC)
 	for _, desc := range []bool{false, true} {
 		due, name := []storage.Order{{Field: storage.F("due"), Desc: desc}}, []storage.Order{{Field: storage.F("name"), Desc: desc}}
@@ -57,30 +40,101 @@ ANALYZE {schema}.task;`)}}}))
 			{Where: storage.Prefix{Field: storage.F("name"), Text: "Ad 7"}, Order: name},
 		} {
 			q.Table, q.Limit = table, 50
-			require.NoError(t, store.Read(ctx, "tenant3", &q, func() storage.Row { return make(storage.Values, 3) }))
-			text, args := heard.text, heard.args
-			rows, err := db.QueryContext(ctx, "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) "+text, args...)
-			require.NoError(t, err)
-			var plan strings.Builder
-			for rows.Next() {
-				var line string
-				require.NoError(t, rows.Scan(&line))
-				plan.WriteString(line + "\n")
-			}
-			require.NoError(t, rows.Err())
-			require.Contains(t, plan.String(), "Index Scan", text)
-			require.NotContains(t, plan.String(), "Seq Scan", text)
-			for _, n := range regexp.MustCompile(`actual rows=(\d+)`).FindAllStringSubmatch(plan.String(), -1) {
-				read, err := strconv.Atoi(n[1])
-				require.NoError(t, err)
-				require.LessOrEqual(t, read, 2*q.Limit, plan.String())
-			}
-			require.NotContains(t, plan.String(), "Removed by Filter", text)
-			if !strings.Contains(text, "UNION ALL") { // two limited ranges are put in order at the end: 2×50 rows
-				require.NotContains(t, plan.String(), "Sort", text)
+			require.NoError(t, store.Read(ctx, "tenant3", &q, func() storage.Row { return make(storage.Values, 4) }))
+			plan := heard.plan(t, db)
+			require.Contains(t, plan, "Index Scan", heard.text)
+			require.NotContains(t, plan, "Seq Scan", heard.text)
+			requireRead(t, plan, 2*q.Limit)
+			if !strings.Contains(heard.text, "UNION ALL") { // two limited ranges are put in order at the end: 2×50 rows
+				require.NotContains(t, plan, "Sort", heard.text)
 			}
 		}
 	}
+	for _, desc := range []bool{false, true} { // rows in which it is absent are no part of a union, so that its index has none of them
+		u := doneTasks(desc)
+		require.NoError(t, store.Union(ctx, "tenant3", u, func() storage.Row { return make(storage.Values, 3) }))
+		requireRead(t, heard.plan(t, db), 2*u.Limit)
+	}
+}
+
+// TestUnionsArePlannedOnce asks Postgres whether it came to use one plan for all pages of a
+// union, which takes longer to plan than to run.
+func TestUnionsArePlannedOnce(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	db, store, heard := tasks(t, pgx.QueryExecModeCacheStatement)
+	db.SetMaxOpenConns(1)
+	u := doneTasks(true)
+	u.Branches = slices.Repeat(u.Branches, 7)
+	for range 10 {
+		require.NoError(t, store.Union(ctx, "tenant3", u, func() storage.Row { return make(storage.Values, 4) }))
+	}
+	planned := 0
+	require.NoError(t, db.QueryRowContext(ctx, "SELECT generic_plans FROM pg_prepared_statements WHERE statement = $1", heard.text).Scan(&planned))
+	require.Positive(t, planned)
+}
+
+// tasks are 30,000 tasks of ten tenants, and what is read of them is heard.
+func tasks(t *testing.T, mode pgx.QueryExecMode) (*sql.DB, storage.Store, *recorder) {
+	t.Helper()
+	config, err := pgx.ParseConfig(pgtest.Server(t, pgtest.UTF8).Database(t))
+	require.NoError(t, err)
+	heard := &recorder{}
+	config.Tracer, config.DefaultQueryExecMode = heard, mode
+	db := stdlib.OpenDB(*config)
+	t.Cleanup(func() { _ = db.Close() })
+	store, err := postgres.New(db)
+	require.NoError(t, err)
+	require.NoError(t, store.Migrate(context.Background(), storage.Line{Name: "tasks", Files: fstest.MapFS{"postgres/0001_task.sql": {Data: []byte(`
+CREATE TABLE {schema}.task (tenant text COLLATE "C" NOT NULL, id uuid NOT NULL, due timestamptz, done timestamptz, name text COLLATE "C" NOT NULL,
+	PRIMARY KEY (tenant, id));
+CREATE INDEX task_due ON {schema}.task (tenant, due NULLS FIRST, id);
+CREATE INDEX task_done ON {schema}.task (tenant, done, id) WHERE done IS NOT NULL;
+CREATE INDEX task_name ON {schema}.task (tenant, name, id);
+INSERT INTO {schema}.task
+	SELECT 'tenant' || n % 10, gen_random_uuid(), x.due AS due, x.due AS done, 'Ad ' || n % 100
+	FROM generate_series(1, 30000) AS n, LATERAL (SELECT CASE WHEN n % 3 > 0 THEN timestamptz '2026-01-01' + n * interval '1 min' END AS due) AS x;
+ANALYZE {schema}.task;`)}}}))
+	return db, store, heard
+}
+
+func taskTable() *storage.Table {
+	return &storage.Table{Name: "task", Key: []string{"id"}, Columns: []storage.Column{
+		{Name: "id", Kind: storage.ID}, {Name: "due", Kind: storage.Time, Null: true}, {Name: "done", Kind: storage.Time, Null: true}, {Name: "name", Kind: storage.Text},
+	}}
+}
+
+// doneTasks is a page of tasks by when they were done, as a timeline has it.
+func doneTasks(desc bool) *storage.Union {
+	return &storage.Union{Kinds: []storage.Kind{storage.Time, storage.ID}, Sorted: 2, Desc: desc, Limit: 50, Branches: []storage.Branch{
+		{Table: taskTable(), Fields: []storage.Field{storage.F("done"), storage.F("id")}},
+	}}
+}
+
+// requireRead requires that no step of a plan read more rows than are wanted, nor any in vain.
+func requireRead(t *testing.T, plan string, most int) {
+	t.Helper()
+	for _, n := range regexp.MustCompile(`actual rows=(\d+)`).FindAllStringSubmatch(plan, -1) {
+		read, err := strconv.Atoi(n[1])
+		require.NoError(t, err)
+		require.LessOrEqual(t, read, most, plan)
+	}
+	require.NotContains(t, plan, "Removed by Filter")
+}
+
+// plan is how Postgres runs the last read.
+func (r *recorder) plan(t *testing.T, db *sql.DB) string {
+	t.Helper()
+	rows, err := db.QueryContext(context.Background(), "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) "+r.text, r.args...)
+	require.NoError(t, err)
+	var plan strings.Builder
+	for rows.Next() {
+		var line string
+		require.NoError(t, rows.Scan(&line))
+		plan.WriteString(line + "\n")
+	}
+	require.NoError(t, rows.Err())
+	return plan.String()
 }
 
 // recorder remembers the last read and its arguments.

@@ -60,6 +60,10 @@ func (dialect) Identity() string {
 
 func (dialect) Placeholder(b []byte, _ int, _ storage.Kind) []byte { return append(b, '?') }
 
+func (dialect) Argument(b []byte, n int, _ storage.Kind) []byte {
+	return strconv.AppendInt(append(b, '?'), int64(n), 10)
+}
+
 func (dialect) Bind(_ storage.Kind, v any) any {
 	switch v := v.(type) {
 	case bool:

@@ -7,8 +7,9 @@ import (
 )
 
 // builder writes one statement: text and arguments, in one pass, so that the
-// n-th placeholder is the n-th argument. The text of a statement depends on its
-// shape alone, never on a value.
+// n-th placeholder is the n-th argument, but in a union, where branches share what is
+// the same in all. The text of a statement depends on its shape alone, never on a value
+// but the limit of a union.
 type builder struct {
 	d      Dialect
 	tenant string
@@ -19,6 +20,9 @@ type builder struct {
 	joins  int             // EXISTS written so far
 	begun  *[]storage.Word // of the Words that the statement begins with
 	keys   *any            // of the In that it begins with
+
+	shares bool    // an argument that was bound before is not bound again
+	shared []bound // what was
 
 	rowwise bool // a condition was written that is for a row at hand
 
@@ -44,7 +48,8 @@ func (e *Engine) build(tenant string) *builder {
 // taken what it needs of the arguments.
 func (e *Engine) free(b *builder) {
 	clear(b.args[:cap(b.args)])
-	*b = builder{d: b.d, b: b.b[:0], args: b.args[:0], key: b.key[:0]}
+	clear(b.shared)
+	*b = builder{d: b.d, b: b.b[:0], args: b.args[:0], key: b.key[:0], shared: b.shared[:0]}
 	e.builders.Put(b)
 }
 
@@ -66,8 +71,24 @@ func (b *builder) s(parts ...string) *builder {
 	return b
 }
 
+// bound is a value that is the n-th argument.
+type bound struct {
+	kind storage.Kind
+	v    any
+	n    int
+}
+
 // bind appends a value as an argument.
 func (b *builder) bind(k storage.Kind, v any) *builder {
+	if b.shares && k != storage.Bytes && k != storage.JSON || v == nil && b.shares {
+		for _, x := range b.shared {
+			if x.kind == k && x.v == v {
+				b.b = b.d.Argument(b.b, x.n, k)
+				return b
+			}
+		}
+		b.shared = append(b.shared, bound{k, v, b.n() + 1})
+	}
 	if v != nil {
 		v = b.d.Bind(k, v)
 	}
@@ -90,6 +111,11 @@ func (b *builder) among(k storage.Kind, vs []any) *builder {
 func (b *builder) limit(n int) *builder {
 	return b.s(" LIMIT ").bind(storage.Int, int64(n)).s(" + 0")
 }
+
+// page appends a limit as a part of the text: a statement of many branches takes Postgres
+// longer to plan than to run, and it goes on planning each time where it does not know how
+// few rows are wanted.
+func (b *builder) page(n int) { b.s(" LIMIT ", strconv.Itoa(n)) }
 
 // ofTenant appends the condition that alias's row is the tenant's.
 func (b *builder) ofTenant(alias string) *builder {

@@ -17,6 +17,8 @@ type Dialect interface {
 
 	// Placeholder appends the n-th argument, of kind k; 0 is a count or a limit.
 	Placeholder(b []byte, n int, k storage.Kind) []byte
+	// Argument appends the n-th argument once more.
+	Argument(b []byte, n int, k storage.Kind) []byte
 	// Bind returns the driver's form of a value that passed CheckValue.
 	Bind(k storage.Kind, v any) any
 	// Among appends the comparison of what stands before it with any value of the

@@ -37,6 +37,7 @@ func (s *session) Union(ctx context.Context, tenant string, u *storage.Union, ne
 // union writes the statement of u: branches that each have the order and the limit of
 // the whole, so that each stops as soon as the page is full.
 func (b *builder) union(u *storage.Union) error {
+	b.shares = true
 	name := func(i int) string { return "c" + strconv.Itoa(i) }
 	b.s("SELECT ")
 	for i := range u.Kinds {
@@ -57,7 +58,7 @@ func (b *builder) union(u *storage.Union) error {
 	for i := range u.Sorted {
 		b.s(name(i)).direction(u.Desc).s(", ")
 	}
-	b.s("part").limit(u.Limit)
+	b.s("part").page(u.Limit)
 	return nil
 }
 
@@ -95,17 +96,14 @@ func (b *builder) branch(u *storage.Union, n int, name func(int) string) error {
 	if br.After != nil {
 		b.behind(u, br, alias)
 	}
-	b.s(" ORDER BY ")
+	b.s(" ORDER BY ") // where absent ones would be is not said: an index without them serves
 	for i, f := range br.Fields[:u.Sorted] {
 		if i > 0 {
 			b.s(", ")
 		}
 		b.operand(alias, f).direction(u.Desc)
-		if _, null := kind(br.Table, f); null {
-			b.s(b.d.Nulls(u.Desc))
-		}
 	}
-	b.limit(u.Limit)
+	b.page(u.Limit)
 	return nil
 }
 
