@@ -123,16 +123,24 @@ func (c *stmts) want(text []byte) {
 	}
 }
 
+// takeWanted returns the texts noted since it was last called. The map is the
+// caller's alone: notes go on in another.
+func (c *stmts) takeWanted() map[string]struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.wanted) == 0 {
+		return nil
+	}
+	wanted := c.wanted
+	c.wanted = map[string]struct{}{}
+	return wanted
+}
+
 // prepareWanted prepares for the pool what transactions had to prepare for
 // themselves, if a connection is free for it; what fails is tried again after it
 // was run again.
 func (c *stmts) prepareWanted(ctx context.Context) {
-	c.mu.Lock()
-	wanted := c.wanted
-	if len(wanted) > 0 {
-		c.wanted = map[string]struct{}{}
-	}
-	c.mu.Unlock()
+	wanted := c.takeWanted()
 	if len(wanted) == 0 {
 		return
 	}
