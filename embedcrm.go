@@ -1,10 +1,13 @@
 package embedcrm
 
 import (
+	"context"
+
 	"github.com/embedcrm/embedcrm/analytics"
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/crm/activity"
 	"github.com/embedcrm/embedcrm/crm/pool"
+	"github.com/embedcrm/embedcrm/crm/privacy"
 	"github.com/embedcrm/embedcrm/crm/quality"
 	"github.com/embedcrm/embedcrm/crm/transfer"
 	"github.com/embedcrm/embedcrm/customers"
@@ -25,6 +28,8 @@ type App struct {
 	Customers *customers.Customers
 	// Pools are where customers wait whom nobody owns, until they are claimed.
 	Pools *pool.Pools
+	// Privacy is what persons ask of a tenant about their data, and who reads it.
+	Privacy *privacy.Privacy
 	// Sales are products, pipelines and deals.
 	Sales *sales.Sales
 	// Analytics are reports over the records of all kinds.
@@ -54,6 +59,13 @@ func New(store storage.Store, cfg crm.Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	guard, err := privacy.New(core)
+	if err != nil {
+		return nil, err
+	}
+	guard.Acts("customer", privacy.Acts{
+		Restrict: people.Restrict, Lift: people.LiftRestriction, Object: people.Object, Addresses: addressesOf(people),
+	})
 	pipeline, err := sales.New(core, people)
 	if err != nil {
 		return nil, err
@@ -68,6 +80,20 @@ func New(store storage.Store, cfg crm.Config) (*App, error) {
 	}
 	return &App{
 		Core: core, Activity: work, Customers: people, Pools: pools, Sales: pipeline, Analytics: analytics.New(core), Transfer: files,
-		Quality: good,
+		Quality: good, Privacy: guard,
 	}, nil
+}
+
+// addressesOf are the addresses by which a customer is known, as [privacy.Acts] wants them.
+func addressesOf(people *customers.Customers) func(context.Context, crm.ID) ([]crm.Address, error) {
+	return func(ctx context.Context, id crm.ID) ([]crm.Address, error) {
+		list, err := people.Addresses(ctx, id)
+		var all []crm.Address
+		for _, a := range list {
+			if !a.Malformed {
+				all = append(all, a.Address)
+			}
+		}
+		return all, err
+	}
 }

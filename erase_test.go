@@ -14,6 +14,7 @@ import (
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/crm/activity"
 	"github.com/embedcrm/embedcrm/crm/pool"
+	"github.com/embedcrm/embedcrm/crm/privacy"
 	"github.com/embedcrm/embedcrm/crm/quality"
 	"github.com/embedcrm/embedcrm/crm/transfer"
 	"github.com/embedcrm/embedcrm/customers"
@@ -132,6 +133,14 @@ func TestErasingLeavesNothingInAnyModule(t *testing.T) {
 		_, merge, err := app.Customers.Merge(crm.Because(ctx, "both are Vanterpool"), ada, twins, crm.MergeRules{})
 		require.NoError(t, err)
 		require.NoError(t, app.RunDue(t.Context()))
+
+		// She asks what is known of her, by way of a record that was merged since, and in a letter of nobody's yet.
+		for _, q := range []privacy.Request{
+			{Object: "customer", RecordID: ada}, {Object: "customer", RecordID: twins[0]}, {},
+		} {
+			q.Kind, q.Contact, q.Text = privacy.Access, "ottoline@vanterpool.example", "what do you know of the dulcimer?"
+			did(app.Privacy.Requests.Open(ctx, q))
+		}
 
 		// Somebody corrects her, and many.
 		corrected := func(where crm.Filter, changes ...quality.Change) quality.Run {

@@ -63,6 +63,8 @@ func (m *maker) given(t *testing.T, kind string) crm.Values {
 		if kind == "mention" {
 			v["source"], v["source_id"] = "note", m.one(t, "note")
 		}
+	case "data_request": // of nobody yet
+		v["contact"] = "x"
 	case "consent_topic":
 		v["basis"], v["channels"] = "consent", []string{"email"}
 	case "pool":
@@ -166,6 +168,8 @@ func (m *maker) value(t *testing.T, kind string, f crm.FieldInfo) any {
 		return crm.EUR(1)
 	case crm.TypeTime:
 		return m.Now(m.ctx)
+	case crm.TypeDate:
+		return crm.DateOf(m.Now(m.ctx))
 	}
 	require.Fail(t, "no value is known for "+kind+"."+f.Name)
 	return nil

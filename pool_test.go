@@ -49,7 +49,7 @@ func TestCustomersInAPool(t *testing.T) {
 
 		page, err := app.Pools.Cards(dana, sea.ID)
 		require.NoError(t, err)
-		require.Equal(t, crm.Values{"name": "李雷", "phone": pool.Mask(li.Phone), "email": "l***@example.com"}, page.Items[0].Values)
+		require.Equal(t, crm.Values{"name": "李雷", "phone": crm.Mask(li.Phone), "email": "l***@example.com"}, page.Items[0].Values)
 		require.NotContains(t, page.Items[0].Values["phone"], "1234")
 		identities, err := app.Customers.Identities.List(dana)
 		require.NoError(t, err)

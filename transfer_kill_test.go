@@ -117,7 +117,7 @@ func TestAnImportThatIsKilled(t *testing.T) {
 			require.NoError(t, os.WriteFile(path, []byte(text.String()), 0o600))
 			app := openApp(t, driver, dsn)
 			for range kills {
-				killImport(t, driver+"|"+dsn+"|"+path)
+				kill(t, "TestImportVictim", importVictim+"="+driver+"|"+dsn+"|"+path)
 			}
 			ctx := crm.As(t.Context(), crm.Actor{Tenant: "acme", Member: "dana"})
 			page, err := app.Transfer.Imports.List(ctx)
@@ -140,11 +140,11 @@ func TestAnImportThatIsKilled(t *testing.T) {
 	}
 }
 
-// killImport starts the victim and kills it once it has come to a part.
-func killImport(t *testing.T, args string) {
+// kill starts a victim and kills it once it has come to a part.
+func kill(t *testing.T, victim, env string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestImportVictim$")
-	cmd.Env = append(os.Environ(), importVictim+"="+args)
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+victim+"$")
+	cmd.Env = append(os.Environ(), env)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())

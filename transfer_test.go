@@ -125,6 +125,31 @@ func TestAnImportKeepsAllThatCustomersHave(t *testing.T) {
 	})
 }
 
+// Whether somebody is a person is guessed of new customers alone: a file that says less of one
+// who is there does not make another of him.
+func TestAPartialFileKeepsTheKindOfParty(t *testing.T) {
+	t.Parallel()
+	enginetest.Each(t, func(t *testing.T, e enginetest.Engine) {
+		app := embedcrmtest.On(t, e.Store, crm.Config{})
+		ctx := crm.As(t.Context(), crm.Actor{Tenant: "acme", Member: "dana"})
+		made, err := app.Customers.Create(ctx, customers.Customer{Kind: customers.Organisation, Name: "Acme", Record: crm.Record{Refs: crm.Refs{"erp": "7"}}})
+		require.NoError(t, err)
+		src, err := transfer.ReadCSV(strings.NewReader("ID,Country\n7,DE\n"), transfer.CSVOptions{})
+		require.NoError(t, err)
+		p, rows, err := app.Transfer.Plan(ctx, src, transfer.Plan{
+			Object: "customer", System: "erp", Mode: transfer.Update, Key: "refs.erp", Columns: []transfer.Column{{Heading: "ID", Field: "refs.erp"}},
+		})
+		require.NoError(t, err)
+		report, err := app.Transfer.Import(ctx, rows, p, transfer.Options{})
+		require.NoError(t, err)
+		require.EqualValues(t, 1, report.Updated, "%+v", report)
+		is, err := app.Customers.Get(ctx, made.ID)
+		require.NoError(t, err)
+		require.Equal(t, "DE", is.Country)
+		require.Equal(t, customers.Organisation, is.Kind)
+	})
+}
+
 func TestAnImportOfCardsKeepsEveryNumber(t *testing.T) {
 	t.Parallel()
 	app := embedcrmtest.New(t)

@@ -56,6 +56,9 @@ func (c *Collection[T]) CreateAll(ctx context.Context, list []T) ([]T, error) {
 // and so is one the actor may not read.
 func (c *Collection[T]) Get(ctx context.Context, id ID, opts ...ListOption) (T, error) {
 	r, err := c.o.get(ctx, id, opts)
+	if err == nil {
+		err = c.o.told(ctx, ReadingRead, r)
+	}
 	if err != nil {
 		var none T
 		return none, failed("get", c.o.name, id, err)
@@ -126,6 +129,7 @@ type WriteOption func(*writeOptions)
 
 type writeOptions struct {
 	version int64
+	brings  bool // guarded fields as well: see Records.Bring
 }
 
 func writeOptionsOf(opts []WriteOption) writeOptions {

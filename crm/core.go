@@ -116,17 +116,18 @@ type Core struct {
 
 	expressions expressions
 
-	mu      sync.Mutex // guards the registry until it is sealed
-	objects map[string]*object
-	order   []*object // as they were defined
-	ledgers []*object // the same
-	own     int       // how many kinds of order, the first, are the kernel's
-	lines   []storage.Line
-	seeds   []func(context.Context) error
-	checks  []func(context.Context, func(string, ID, string)) error
-	sealed  atomic.Bool
-	rights  rightsCache
-	bounds  searchBounds
+	mu       sync.Mutex // guards the registry until it is sealed
+	objects  map[string]*object
+	order    []*object // as they were defined
+	ledgers  []*object // the same
+	own      int       // how many kinds of order, the first, are the kernel's
+	lines    []storage.Line
+	seeds    []func(context.Context) error
+	checks   []func(context.Context, func(string, ID, string)) error
+	watchers []watcher // told what actors read
+	sealed   atomic.Bool
+	rights   rightsCache
+	bounds   searchBounds
 
 	protections map[string]*protecting // by kind of record, once the registry is sealed
 }

@@ -257,6 +257,9 @@ func (d *delivery) hold(e placed, err error) storage.Change {
 
 // context is what the handler of an event works with.
 func (c *Core) handling(ctx context.Context, e *eventRow) context.Context {
+	if e.quiet {
+		ctx = Quietly(ctx)
+	}
 	return Because(ctx, chained("event", ID(e.id), e.cause))
 }
 

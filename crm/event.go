@@ -24,6 +24,7 @@ type eventRow struct {
 	actor    string
 	cause    string
 	changes  json.RawMessage
+	quiet    bool // it set nothing in motion
 
 	kept    json.RawMessage   // what is stored of changes, where protected values were opened
 	protect map[string]string // of what changed, what is to be sealed, with its place
@@ -35,7 +36,7 @@ var (
 		{Name: "id", Kind: storage.ID}, {Name: "object", Kind: storage.Text}, {Name: "record_id", Kind: storage.ID},
 		{Name: "version", Kind: storage.Int}, {Name: "name", Kind: storage.Text}, {Name: "happened", Kind: storage.Time},
 		{Name: "recorded", Kind: storage.Time}, {Name: "actor", Kind: storage.Text}, {Name: "cause", Kind: storage.Text, Null: true},
-		{Name: "changes", Kind: storage.JSON},
+		{Name: "changes", Kind: storage.JSON}, {Name: "quiet", Kind: storage.Bool, Null: true},
 	}}
 	eventHappened, eventActor, eventCause = eventTable.Index("happened"), eventTable.Index("actor"), eventTable.Index("cause")
 
@@ -65,16 +66,21 @@ func (e *eventRow) Value(i int) any {
 		return e.actor
 	case 8:
 		return orAbsent(e.cause)
+	case 9:
+		return e.changes
 	}
-	return e.changes
+	if e.quiet {
+		return true
+	}
+	return nil
 }
 
 func (e *eventRow) Dest(i int) any {
-	return [...]any{&e.id, &e.object, &e.record, &e.version, &e.name, &e.happened, &e.recorded, &e.actor, &e.cause, &e.changes}[i]
+	return [...]any{&e.id, &e.object, &e.record, &e.version, &e.name, &e.happened, &e.recorded, &e.actor, &e.cause, &e.changes, &e.quiet}[i]
 }
 
 // eventHead are the columns of an event but for what changed, which is most of it.
-func eventHead() []int { return []int{0, 1, 2, 3, 4, 5, 6, 7, 8} }
+func eventHead() []int { return []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 10} }
 
 // outboxRow announces an event to the relay.
 type outboxRow struct {
@@ -100,14 +106,17 @@ func (r *outboxRow) Dest(int) any { return new(any) }
 // event returns the row of a change.
 func (w *writer) event(c *change) *eventRow {
 	m := c.either().meta()
-	version := m.Version
+	version, actor := m.Version, w.sc.actor()
 	if c.after == nil {
 		version++
 	}
+	if c.by != "" {
+		actor = (scope{Actor: Actor{Member: c.by}}).actor()
+	}
 	return &eventRow{
 		id: uuid.UUID(w.core.ids.next(w.now)), object: w.name, record: uuid.UUID(m.ID), version: version, name: w.name + "." + c.event,
-		happened: w.when(c), recorded: w.now, actor: w.sc.actor(), cause: w.sc.cause, changes: c.changes(),
-		protect: w.protectedNames(),
+		happened: w.when(c), recorded: w.now, actor: actor, cause: w.sc.cause, changes: c.changes(),
+		protect: w.protectedNames(), quiet: w.sc.quiet,
 	}
 }
 
@@ -218,13 +227,12 @@ func (w *writer) rows(part []*change) (rows []storage.Change, of []int) {
 	for i, c := range part {
 		add(i, w.recordRow(c))
 	}
-	events := make([]eventRow, len(part))
-	for i, c := range part {
-		events[i] = *w.event(c)
-		add(i, storage.Change{Action: storage.Insert, Table: eventTable, Row: &events[i], Checked: true})
+	events := w.events(part)
+	for i := range events {
+		add(events[i].of, storage.Change{Action: storage.Insert, Table: eventTable, Row: &events[i].eventRow, Checked: true})
 	}
-	for i := range part {
-		add(i, storage.Change{Action: storage.Insert, Table: outboxTable, Row: &outboxRow{events[i].id, w.tenant.bucket, w.now}, Checked: true})
+	for i := range events {
+		add(events[i].of, storage.Change{Action: storage.Insert, Table: outboxTable, Row: &outboxRow{events[i].id, w.tenant.bucket, w.now}, Checked: true})
 	}
 	for i, c := range part {
 		add(i, c.refRows()...)
@@ -236,6 +244,34 @@ func (w *writer) rows(part []*change) (rows []storage.Change, of []int) {
 		add(i, w.searchRows(c)...)
 	}
 	return rows, of
+}
+
+// eventOf is an event of one of several changes.
+type eventOf struct {
+	eventRow
+
+	of int
+}
+
+// events are those of changes: one each, and of a record with a past one for each step.
+func (w *writer) events(part []*change) []eventOf {
+	n := len(part)
+	for _, c := range part {
+		n += len(c.past)
+	}
+	events := make([]eventOf, 0, n)
+	for i, c := range part {
+		if c.first == nil {
+			events = append(events, eventOf{*w.event(c), i})
+			continue
+		}
+		for v, step := range append([]*change{c.first}, c.past...) {
+			e := eventOf{*w.event(step), i}
+			e.version = int64(v) + 1
+			events = append(events, e)
+		}
+	}
+	return events
 }
 
 func (w *writer) recordRow(c *change) storage.Change {
@@ -253,7 +289,7 @@ func (w *writer) recordRow(c *change) storage.Change {
 func (w *writer) group(changes []*change) []*change {
 	rows, each := 0, 4+w.custom.most() // record, event, outbox, words
 	for i, c := range changes {
-		rows += each + len(c.either().meta().Refs)
+		rows += each + len(c.either().meta().Refs) + 2*len(c.past)
 		if c.before != nil {
 			rows += len(c.before.meta().Refs)
 		}

@@ -79,6 +79,12 @@ func ExampleCore_ParseAddress() {
 	// Ada@example.org <nil>
 }
 
+func ExampleActorOf() {
+	ctx := crm.As(context.Background(), crm.Actor{Tenant: "acme", Member: "dana"})
+	fmt.Println(crm.ActorOf(ctx), crm.ActorOf(crm.System(ctx, "acme")))
+	// Output: member:dana system
+}
+
 func ExampleTenantOf() {
 	ctx := crm.As(context.Background(), crm.Actor{Tenant: "acme", Member: "dana"})
 	fmt.Println(crm.TenantOf(ctx))

@@ -114,6 +114,19 @@ func ExampleCore_Current() {
 	// Output: true <nil>
 }
 
+// What is asked about a record by its id is asked about those that lead to it, too.
+func ExampleCore_Absorbed() {
+	h, ctx := openHarbour()
+	argo, twin := twoBoats(ctx, h)
+	if _, _, err := h.Boats.Merge(ctx, argo.ID, []crm.ID{twin.ID}, crm.MergeRules{}); err != nil {
+		log.Fatal(err)
+	}
+
+	ids, err := h.Absorbed(ctx, "boat", argo.ID)
+	fmt.Println(len(ids), ids[0] == twin.ID, err)
+	// Output: 1 true <nil>
+}
+
 // The history of a record with that of those merged into it.
 func ExampleWithMerged() {
 	h, ctx := openHarbour()

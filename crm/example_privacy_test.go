@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing/fstest"
@@ -49,6 +50,27 @@ func ExampleHistoryBreak_String() {
 	b := crm.HistoryBreak{Position: 7, Object: "boat", Version: 2, What: "it is not as it was written"}
 	fmt.Println(b.String())
 	// Output: position 7: boat , version 2: it is not as it was written
+}
+
+// A host keeps who saw whom. Package crm/privacy does so in the database.
+func ExampleCore_WatchReads() {
+	h, sailors, ctx := openCrew(func(h *Harbour) error {
+		return h.WatchReads(func(_ context.Context, r crm.Reading) error {
+			fmt.Println(r.Actor, r.How, len(r.Records), r.Object)
+			return nil
+		})
+	})
+	ishmael := must(sailors.Create(ctx, Sailor{Name: "Ishmael"}))
+	must(sailors.Create(ctx, Sailor{Name: "Queequeg"}))
+
+	must(sailors.Get(ctx, ishmael.ID))
+	must(sailors.List(ctx))
+	must(sailors.Count(ctx)) // shows nobody
+	must(h.ExportPerson(ctx, io.Discard, "sailor", ishmael.ID, crm.PersonJSON))
+	// Output:
+	// member:dana read 1 sailor
+	// member:dana read 2 sailor
+	// member:dana export 1 sailor
 }
 
 // Sailor is somebody: what is personal is gone when he is erased.

@@ -2,6 +2,7 @@ package crm_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log"
 	"time"
@@ -100,6 +101,39 @@ func ExampleRecords_Import() {
 	// invalid: name: is required
 	// conflict: name: another record has this value
 	// Argo 1999-05-01 00:00:00 +0000 UTC
+}
+
+// A system that is being given up says what becomes of records until then, guarded fields too.
+func ExampleRecords_Bring() {
+	h, ctx := openHarbour()
+	argo := must(h.Boats.Create(ctx, Boat{Name: "Argo"}))
+	boats := must(h.Core.Records("boat"))
+	leave := func(v crm.Values) error {
+		v["state"] = "out"
+		return nil
+	}
+	_, err := boats.Update(ctx, argo.ID, leave)
+	fmt.Println(errors.Is(err, crm.ErrInvalid))
+	fmt.Println(must(boats.Bring(crm.Quietly(ctx), argo.ID, leave))["state"])
+	// Output:
+	// true
+	// out
+}
+
+// What another system has on record is told as it was.
+func ExampleRecords_ImportPast() {
+	h, ctx := openHarbour()
+	boats := must(h.Core.Records("boat"))
+	day := func(n int) time.Time { return time.Date(1999, 5, n, 0, 0, 0, 0, time.UTC) }
+	faults := must(boats.ImportPast(crm.Quietly(ctx), []crm.Values{{"name": "Argo", "created": day(1)}}, [][]crm.Past{
+		{{At: day(9), By: "jason", Before: map[string]any{"name": "Swift"}}},
+	}))
+	fmt.Println(faults[0])
+	argo := must(h.Boats.List(ctx)).Items[0]
+	fmt.Println(argo.Name, argo.Version, must(h.Boats.AsOf(ctx, argo.ID, day(5))).Name)
+	// Output:
+	// <nil>
+	// Argo 2 Swift
 }
 
 func ExampleRecords_Get() {

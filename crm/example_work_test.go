@@ -35,6 +35,44 @@ func ExampleCore_On() {
 	// 1 <nil>
 }
 
+// Who was a customer of the former CRM is not welcomed again.
+func ExampleQuietly() {
+	h, ctx, _ := harbourThat(func(h *Harbour) error {
+		return h.On("boat.created", "welcome", func(_ context.Context, e crm.Event) error {
+			fmt.Println("welcome,", string(e.Changes[0].After))
+			return nil
+		})
+	})
+	must(h.Boats.Create(crm.Quietly(ctx), Boat{Name: "Argo"}))
+	must(h.Boats.Create(ctx, Boat{Name: "Pequod"}))
+	fmt.Println(h.RunDue(context.Background()))
+	// Output:
+	// welcome, "Pequod"
+	// <nil>
+}
+
+// What keeps count of boats counts those of the former system too.
+func ExampleAlsoQuiet() {
+	n := 0
+	h, ctx, _ := harbourThat(func(h *Harbour) error {
+		return h.On("boat.created", "count", func(context.Context, crm.Event) error {
+			n++
+			return nil
+		}, crm.AlsoQuiet())
+	})
+	must(h.Boats.Create(crm.Quietly(ctx), Boat{Name: "Argo"}))
+	fmt.Println(h.RunDue(context.Background()), n)
+	// Output:
+	// <nil> 1
+}
+
+func ExampleIsQuiet() {
+	_, ctx := openHarbour()
+	fmt.Println(crm.IsQuiet(ctx), crm.IsQuiet(crm.Quietly(ctx)))
+	// Output:
+	// false true
+}
+
 // Timers are tested by moving the clock.
 func ExampleCore_RunDue() {
 	h, _, system := harbourThat(func(h *Harbour) error {

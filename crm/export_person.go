@@ -38,7 +38,7 @@ type PersonExport struct {
 // these, the history of each, and what modules keep besides, such as the names of files.
 // It is written as it is read, at one instant of the database, so that it may be any
 // size. It takes the right to export the record; what the actor may not export or read is
-// left out and named in Withheld, so that a whole answer to a person takes [System] or a
+// left out, masked fields too, and named in Withheld, so that a whole answer to a person takes [System] or a
 // role with all of it. A record that was purged, or that the actor may not read, is
 // ErrNotFound.
 func (c *Core) ExportPerson(ctx context.Context, w io.Writer, object string, id ID, format PersonFormat) (PersonExport, error) {
@@ -56,10 +56,8 @@ func (c *Core) ExportPerson(ctx context.Context, w io.Writer, object string, id 
 	default:
 		err = Invalid("format", "is json or html")
 	}
-	if err == nil && c.tx(ctx) != nil {
-		err = x.export(ctx, o, id)
-	} else if err == nil {
-		err = c.store.Snapshot(ctx, func(s storage.Session) error { return x.export(c.within(ctx, s), o, id) })
+	if err == nil {
+		err = x.told(ctx, o, id)
 	}
 	return x.done, failed("export", object, id, err)
 }
@@ -83,28 +81,69 @@ type personExport struct {
 	core *Core
 	out  personWriter
 	done PersonExport
+	// shown are the records that were written out, but for the person's own, where somebody
+	// is told of it.
+	shown map[*object][]ID
 }
 
-func (x *personExport) export(ctx context.Context, o *object, id ID) error {
-	r, err := o.reader(ctx)
-	if err != nil {
+// told exports, and tells who watches reads: of the person's own record before anything is
+// written out, of what hangs on it after, when more can be written in the database than in
+// the instant the export is read in.
+func (x *personExport) told(ctx context.Context, o *object, id ID) error {
+	if !x.core.watched(ctx) {
+		return x.begin(ctx, o, id)
+	}
+	if _, _, err := x.person(ctx, o, id); err != nil {
 		return err
+	}
+	if err := o.toldIDs(ctx, ReadingExport, []ID{id}); err != nil {
+		return err
+	}
+	x.shown = map[*object][]ID{}
+	err := x.begin(untold(ctx), o, id)
+	ctx = context.WithoutCancel(ctx) // what is out is told, though nobody waits for the rest
+	for _, of := range x.core.order {
+		ids := x.shown[of]
+		slices.SortFunc(ids, ID.Compare)
+		err = errors.Join(err, of.toldIDs(ctx, ReadingExport, slices.Compact(ids)))
+	}
+	return err
+}
+
+func (x *personExport) begin(ctx context.Context, o *object, id ID) error {
+	c := x.core
+	if c.tx(ctx) != nil {
+		return x.export(ctx, o, id)
+	}
+	return c.store.Snapshot(ctx, func(s storage.Session) error { return x.export(c.within(ctx, s), o, id) })
+}
+
+// person reads the person's own record, if the actor may export it.
+func (x *personExport) person(ctx context.Context, o *object, id ID) (*reader, *rec, error) {
+	r, err := o.readerFor(ctx, listOptions{export: true})
+	if err != nil {
+		return nil, nil, err
 	}
 	recs, err := x.read(ctx, r, storage.And{byID(id)}, uuid.Nil, r.access.reading)
 	if err == nil && len(recs) == 0 {
 		err = ErrNotFound
 	}
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	if err := r.access.mayWrite(ctx, VerbExport, recs[0]); err != nil {
+	return r, recs[0], r.access.mayWrite(ctx, VerbExport, recs[0])
+}
+
+func (x *personExport) export(ctx context.Context, o *object, id ID) error {
+	r, own, err := x.person(ctx, o, id)
+	if err != nil {
 		return err
 	}
 	x.withhold(r)
 	if err := x.out.head(o.name, id, x.core.now()); err != nil {
 		return err
 	}
-	if err := x.one(ctx, r, nil, recs[0], true); err != nil {
+	if err := x.one(ctx, r, nil, own, true); err != nil {
 		return err
 	}
 	if err := x.below(ctx, o, []any{uuid.UUID(id)}, 0); err != nil {
@@ -161,7 +200,7 @@ func (x *personExport) below(ctx context.Context, o *object, on []any, depth int
 }
 
 func (x *personExport) hanging(ctx context.Context, h hanging, on []any, depth int) error {
-	r, err := h.o.reader(ctx)
+	r, err := h.o.readerFor(ctx, listOptions{export: true})
 	if err == nil {
 		err = r.access.may(VerbExport)
 	}
@@ -203,11 +242,14 @@ func (x *personExport) hanging(ctx context.Context, h hanging, on []any, depth i
 
 // one exports a record with its history, and what modules keep of it.
 func (x *personExport) one(ctx context.Context, r *reader, h *hanging, found *rec, besides bool) error {
+	id := found.meta().ID
+	if x.shown != nil && h != nil { // before it is written, which may fail halfway
+		x.shown[r.object] = append(x.shown[r.object], id)
+	}
 	if err := x.out.record(h, found); err != nil {
 		return err
 	}
 	x.done.Records++
-	id := found.meta().ID
 	for last := int64(0); ; {
 		events, err := r.events(ctx, id, storage.And{storage.Is{Field: storage.F("version"), Op: storage.Gt, Value: last}}, false, eraseEvents)
 		if err != nil {

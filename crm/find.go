@@ -9,6 +9,9 @@ import (
 // ErrNotFound.
 func (c *Collection[T]) Find(ctx context.Context, source, key string) (T, error) {
 	r, err := c.o.findByRef(ctx, source, key)
+	if err == nil {
+		err = c.o.told(ctx, ReadingRead, r)
+	}
 	if err != nil {
 		var none T
 		return none, failed("find", c.o.name, ID{}, err)

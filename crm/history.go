@@ -28,7 +28,9 @@ type Event struct {
 	Recorded time.Time
 	Actor    string // "member:" and the host's key, or "system"
 	Cause    string // what [Because] said
-	Changes  []FieldChange
+	// Quiet says that it set nothing in motion; see [Quietly].
+	Quiet   bool
+	Changes []FieldChange
 }
 
 // FieldChange is what an event did to one field, as JSON: null is absent.
@@ -53,6 +55,14 @@ func (c *Collection[T]) History(ctx context.Context, id ID, opts ...ListOption) 
 }
 
 func (o *object) history(ctx context.Context, id ID, opts listOptions) (Page[Event], error) {
+	p, err := o.historyPage(ctx, id, opts)
+	if err == nil {
+		err = o.toldEvents(ctx, p.Items)
+	}
+	return p, err
+}
+
+func (o *object) historyPage(ctx context.Context, id ID, opts listOptions) (Page[Event], error) {
 	r, err := o.historian(ctx, id)
 	if err != nil {
 		return Page[Event]{}, err
@@ -151,7 +161,7 @@ func (r *reader) maskEvents(ctx context.Context, events []Event) error {
 func (e *eventRow) event(tenant string) Event {
 	out := Event{
 		ID: ID(e.id), Tenant: tenant, Object: e.object, Record: ID(e.record), Version: e.version, Name: e.name,
-		Happened: e.happened, Recorded: e.recorded, Actor: e.actor, Cause: e.cause,
+		Happened: e.happened, Recorded: e.recorded, Actor: e.actor, Cause: e.cause, Quiet: e.quiet,
 	}
 	out.Changes = changesOf(e.changes)
 	slices.SortFunc(out.Changes, func(a, b FieldChange) int { return strings.Compare(a.Field, b.Field) })
@@ -255,7 +265,11 @@ func (r *memberReader) quoted() {
 // the actor may not read. A custom field has the name it has today.
 func (c *Collection[T]) AsOf(ctx context.Context, id ID, t time.Time) (T, error) {
 	r := c.o.newRec()
-	if err := c.o.asOf(ctx, id, instant(t), r); err != nil {
+	err := c.o.asOf(ctx, id, instant(t), r)
+	if err == nil {
+		err = c.o.told(ctx, ReadingRead, r)
+	}
+	if err != nil {
 		var none T
 		return none, failed("as of", c.o.name, id, err)
 	}

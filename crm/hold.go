@@ -61,6 +61,7 @@ func (o *object) hold(ctx context.Context, id ID) (*rec, error) {
 	}
 	r, err := w.load(ctx, id)
 	if err == nil {
+		w.access.clearOnly() // the module computes with it
 		w.access.mask(r)
 	}
 	return r, err

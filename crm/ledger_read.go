@@ -9,10 +9,14 @@ import (
 // readerFor begins a read: of a ledger, which is its module's, without rights unless
 // the actor's are asked for.
 func (o *object) readerFor(ctx context.Context, opts listOptions) (*reader, error) {
-	if !o.ledger() || opts.actor {
-		return o.reader(ctx)
+	if o.ledger() && !opts.actor {
+		return o.trusted(ctx)
 	}
-	return o.trusted(ctx)
+	r, err := o.reader(ctx)
+	if err == nil && (opts.export || opts.clear) {
+		r.access.clearOnly()
+	}
+	return r, err
 }
 
 // trusted is a reader who may read all there is.

@@ -28,6 +28,7 @@ type listOptions struct {
 	deleted bool
 	merged  bool
 	export  bool // those the actor has the right to export
+	clear   bool // without what the actor sees in part
 	actor   bool // of a ledger: under the actor's rights
 	of      []ofCondition
 	span    *Span
@@ -43,6 +44,12 @@ func listOptionsOf(opts []ListOption) listOptions {
 
 // WithDeleted includes deleted records.
 func WithDeleted() ListOption { return func(o *listOptions) { o.deleted = true } }
+
+// WithoutMasked leaves fields that the actor sees in part ([FieldMasked]) out of what is
+// read, as if they were hidden: for modules that compare, send or keep what they read,
+// where a part of a text would pass for another one. It is an option of Get, List, All and
+// Search.
+func WithoutMasked() ListOption { return func(o *listOptions) { o.clear = true } }
 
 // WithMerged includes in a [Collection.History] what happened to the records that were
 // merged into the record, as far as the actor may read them. The events are then in the
@@ -83,7 +90,7 @@ type Page[T any] struct {
 // List returns a page of records. A record that is changed while one pages may be
 // seen twice or not at all; every other one is seen once.
 func (c *Collection[T]) List(ctx context.Context, opts ...ListOption) (Page[T], error) {
-	l, err := c.o.list(ctx, listOptionsOf(opts))
+	l, err := c.o.listTold(ctx, listOptionsOf(opts))
 	if err != nil {
 		return Page[T]{}, failed("list", c.o.name, ID{}, err)
 	}
@@ -103,7 +110,7 @@ func (c *Collection[T]) All(ctx context.Context, opts ...ListOption) iter.Seq2[T
 			o.limit = MaxPage
 		}
 		for {
-			l, err := c.o.list(ctx, o)
+			l, err := c.o.listTold(ctx, o)
 			if err != nil {
 				var none T
 				yield(none, failed("list", c.o.name, ID{}, err))
@@ -149,6 +156,15 @@ type sortTerm struct {
 	col     int // of the record itself, or -1
 	desc    bool
 	indexed bool
+}
+
+// listTold is list for who is given what was read.
+func (o *object) listTold(ctx context.Context, opts listOptions) (*page, error) {
+	p, err := o.list(ctx, opts)
+	if err == nil {
+		err = o.toldPage(ctx, opts, p)
+	}
+	return p, err
 }
 
 func (o *object) list(ctx context.Context, opts listOptions) (*page, error) {

@@ -89,7 +89,13 @@ func (m *Members) ensure(ctx context.Context, key, name string) (Member, error) 
 // him, it is [ErrNotFound].
 func (m *Members) ByKey(ctx context.Context, key string) (Member, error) {
 	found, err := m.byKey(ctx, key)
-	return found, failed("get", memberKind, ID{}, err)
+	if err == nil && m.o.core.watched(ctx) {
+		err = m.o.toldIDs(ctx, ReadingRead, []ID{found.ID})
+	}
+	if err != nil {
+		return Member{}, failed("get", memberKind, ID{}, err)
+	}
+	return found, nil
 }
 
 // Me returns the member whom the actor of ctx is, whatever he may read; where he is none,

@@ -69,6 +69,9 @@ type MergePreview[T any] struct {
 // merged at all are its error.
 func (k *Kind[T]) PreviewMerge(ctx context.Context, survivor ID, absorbed []ID, rules MergeRules) (MergePreview[T], error) {
 	m, p, err := k.o.previewMerge(ctx, survivor, absorbed, rules)
+	if err == nil {
+		err = k.o.told(ctx, ReadingRead, m.all...)
+	}
 	if err != nil {
 		return MergePreview[T]{}, failed("preview merge", k.o.name, survivor, err)
 	}

@@ -245,6 +245,32 @@ func (c *Core) Current(ctx context.Context, object string, id ID) (ID, error) {
 	return r.meta().ID, nil
 }
 
+// Absorbed returns the ids of the records that were merged into one, directly or before,
+// and lead to it by now: the other way of [Core.Current], for what keeps ids outside of
+// references and is asked about a record. It is for those who may read the record.
+func (c *Core) Absorbed(ctx context.Context, object string, id ID) ([]ID, error) {
+	list, err := c.absorbed(ctx, object, id)
+	return list, failed("absorbed", object, id, err)
+}
+
+func (c *Core) absorbed(ctx context.Context, object string, id ID) ([]ID, error) {
+	o := c.objects[object]
+	if o == nil {
+		return nil, Invalid("object", "there is no kind of record %q", clip(object))
+	}
+	if err := (&Records{o}).May(ctx, VerbRead, id); err != nil {
+		return nil, err
+	}
+	found, err := c.mergedAway(ctx, TenantOf(ctx), o, id)
+	list := make([]ID, len(found))
+	for i, v := range found {
+		at, _ := v.(uuid.UUID)
+		list[i] = ID(at)
+	}
+	slices.SortFunc(list, ID.Compare)
+	return list, err
+}
+
 // MergeOf returns one merge of the log. It is for those who may read its survivor.
 func (k *Kind[T]) MergeOf(ctx context.Context, merge ID) (Merge, error) {
 	m, err := k.o.mergeOf(ctx, merge)

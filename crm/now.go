@@ -16,13 +16,17 @@ func (c *Core) Now(ctx context.Context) time.Time {
 
 // SystemIn is [System] in the tenant of a context's scope. It is for what a module
 // does for itself while it serves an actor: what it needs and he may not do. A
-// context without a scope stays without one.
+// context without a scope stays without one, and one of [Quietly] stays quiet.
 func SystemIn(ctx context.Context) context.Context {
 	sc, _ := ctx.Value(scopeKey{}).(scope)
 	if sc.Tenant == "" {
 		return ctx
 	}
-	return System(ctx, sc.Tenant)
+	own := System(ctx, sc.Tenant)
+	if sc.quiet {
+		own = Quietly(own)
+	}
+	return own
 }
 
 // TrustedIn is SystemIn, but that the history names the actor of ctx as who did it: for

@@ -19,6 +19,10 @@ type Permission struct {
 	// "custom.tier" is a custom field. A name the kind does not have is ErrInvalid,
 	// since what it was meant for would be shown.
 	Hidden []string
+	// Masked are those he sees in part, in the answer for VerbRead: see [FieldMasked]. One
+	// that is Hidden as well is hidden, and so is a custom field that is no text; another
+	// one that cannot be masked is ErrInvalid.
+	Masked []string
 	// ReadOnly are the fields he does not set, in the answers for VerbCreate and
 	// VerbUpdate.
 	ReadOnly []string

@@ -116,7 +116,7 @@ type practice struct {
 	files   map[crm.ID][]string // what a module keeps besides
 }
 
-func newPractice(tb testing.TB, e enginetest.Engine, cfg crm.Config) *practice {
+func newPractice(tb testing.TB, e enginetest.Engine, cfg crm.Config, more ...func(*crm.Core) error) *practice {
 	tb.Helper()
 	p := &practice{engine: e, files: map[crm.ID][]string{}}
 	p.Core = crmtest.On(tb, e.Store, cfg, func(c *crm.Core) error {
@@ -143,6 +143,9 @@ func newPractice(tb testing.TB, e enginetest.Engine, cfg crm.Config) *practice {
 				return int64(n), nil
 			},
 		})
+		for _, fn := range more {
+			errs[3] = errors.Join(errs[3], fn(c))
+		}
 		return errors.Join(errs[:]...)
 	})
 	return p

@@ -3,6 +3,8 @@ package crm
 import (
 	"context"
 	"iter"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -77,7 +79,7 @@ type FieldInfo struct {
 }
 
 // Fields describes the fields that the actor may read, the tenant's own behind the
-// others.
+// others. Those he sees in part are not among them: see [Records.Masked].
 func (r *Records) Fields(ctx context.Context) ([]FieldInfo, error) {
 	rd, err := r.o.reader(ctx)
 	if err != nil {
@@ -103,6 +105,19 @@ func (r *Records) Fields(ctx context.Context) ([]FieldInfo, error) {
 		}
 	}
 	return list, nil
+}
+
+// Masked are the names of the fields that the actor sees in part, and may have revealed
+// by [Records.Reveal].
+func (r *Records) Masked(ctx context.Context) ([]string, error) {
+	rd, err := r.o.reader(ctx)
+	if err != nil {
+		return nil, failed("masked", r.o.name, ID{}, err)
+	}
+	if rd.access.all {
+		return nil, nil
+	}
+	return slices.Sorted(maps.Keys(rd.access.read.masked)), nil
 }
 
 // info describes a field of the tenant's own.
@@ -199,6 +214,9 @@ func (r *Records) one(ctx context.Context, found *rec, err error) (Values, error
 // Get returns a record as [Collection.Get] does.
 func (r *Records) Get(ctx context.Context, id ID, opts ...ListOption) (Values, error) {
 	found, err := r.o.get(ctx, id, opts)
+	if err == nil {
+		err = r.o.told(ctx, ReadingRead, found)
+	}
 	v, err := r.one(ctx, found, err)
 	return v, failed("get", r.o.name, id, err)
 }
@@ -206,6 +224,11 @@ func (r *Records) Get(ctx context.Context, id ID, opts ...ListOption) (Values, e
 // Update changes a record as [Collection.Update] does: fn gets it as it is now, and
 // sets what it means to change; nil, or deleting the entry, makes a field absent.
 func (r *Records) Update(ctx context.Context, id ID, fn func(Values) error, opts ...WriteOption) (Values, error) {
+	v, err := r.update(ctx, id, fn, opts)
+	return v, failed("update", r.o.name, id, err)
+}
+
+func (r *Records) update(ctx context.Context, id ID, fn func(Values) error, opts []WriteOption) (Values, error) {
 	kept, err := r.o.update(ctx, id, "", func(rec *rec) error {
 		list, err := r.seen(ctx, rec)
 		if err != nil {
@@ -217,8 +240,7 @@ func (r *Records) Update(ctx context.Context, id ID, fn func(Values) error, opts
 		}
 		return v.change(was, rec)
 	}, opts)
-	v, err := r.one(ctx, kept, err)
-	return v, failed("update", r.o.name, id, err)
+	return r.one(ctx, kept, err)
 }
 
 // HandOver gives a record to another owner: fn gets the one it has and returns the one it
@@ -285,7 +307,7 @@ func (r *Records) List(ctx context.Context, opts ...ListOption) (Page[Values], e
 }
 
 func (r *Records) list(ctx context.Context, o listOptions) (Page[Values], error) {
-	l, err := r.o.list(ctx, o)
+	l, err := r.o.listTold(ctx, o)
 	if err != nil {
 		return Page[Values]{}, err
 	}
@@ -338,21 +360,21 @@ func (r *Records) History(ctx context.Context, id ID, opts ...ListOption) (Page[
 }
 
 // Export returns every record of a list that the actor has the right to export, with
-// the fields he may read.
+// the fields he may read. What he sees in part is left out.
 func (r *Records) Export(ctx context.Context, opts ...ListOption) iter.Seq2[Values, error] {
 	return r.All(ctx, append(opts, func(o *listOptions) { o.export = true })...)
 }
 
 // Import adds records as [Records.CreateAll] does, but each for itself: of one that is
 // refused the error is at its place, and the others are kept. A record may say when it
-// was created, which its history then says too. It takes the right to import. The
+// was created, which its history then says too, and when it was last changed. It takes the right to import. The
 // error beside is about the whole: then none is kept.
 func (r *Records) Import(ctx context.Context, list []Values) ([]error, error) {
-	faults, err := r.o.importAll(ctx, list)
+	faults, err := r.o.importAll(ctx, list, nil)
 	return faults, failed("import", r.o.name, ID{}, err)
 }
 
-func (o *object) importAll(ctx context.Context, list []Values) ([]error, error) {
+func (o *object) importAll(ctx context.Context, list []Values, past [][]Past) ([]error, error) {
 	if _, err := o.writer(ctx, VerbImport); err != nil {
 		return nil, err
 	}
@@ -361,13 +383,13 @@ func (o *object) importAll(ctx context.Context, list []Values) ([]error, error) 
 	for i := range list {
 		all[i] = i
 	}
-	err := o.importSome(ctx, list, all, faults)
+	err := o.importSome(ctx, list, past, all, faults)
 	return faults, err
 }
 
 // importSome adds those of a list whose indexes are given. What the database refuses
 // names one record, so they are halved until it is alone.
-func (o *object) importSome(ctx context.Context, list []Values, some []int, faults []error) error {
+func (o *object) importSome(ctx context.Context, list []Values, past [][]Past, some []int, faults []error) error {
 	if len(some) == 0 {
 		return nil
 	}
@@ -379,7 +401,9 @@ func (o *object) importSome(ctx context.Context, list []Values, some []int, faul
 		}
 		given := map[int]*change{}
 		sound, err = standing(some, faults, func(i int) (err error) {
-			given[i], err = w.importing(list[i])
+			if given[i], err = w.importing(list[i]); err == nil && i < len(past) {
+				err = w.dated(given[i], past[i])
+			}
 			return err
 		})
 		if err != nil {
@@ -389,7 +413,12 @@ func (o *object) importSome(ctx context.Context, list []Values, some []int, faul
 		if err != nil {
 			return err
 		}
-		sound, err = standing(sound, faults, func(i int) error { return w.prepare(ctx, given[i]) })
+		sound, err = standing(sound, faults, func(i int) error {
+			if err := w.prepare(ctx, given[i]); err != nil || i >= len(past) {
+				return err
+			}
+			return w.recall(given[i], past[i])
+		})
 		if err != nil || len(sound) == 0 {
 			return err
 		}
@@ -403,10 +432,10 @@ func (o *object) importSome(ctx context.Context, list []Values, some []int, faul
 		return nil
 	}
 	half := len(sound) / 2
-	if err := o.importSome(ctx, list, sound[:half], faults); err != nil {
+	if err := o.importSome(ctx, list, past, sound[:half], faults); err != nil {
 		return err
 	}
-	return o.importSome(ctx, list, sound[half:], faults)
+	return o.importSome(ctx, list, past, sound[half:], faults)
 }
 
 // standing returns those of some that pass. What is wrong with one is kept at its place, and
@@ -441,15 +470,22 @@ func (w *writer) importing(v Values) (*change, error) {
 		return nil, err
 	}
 	c := &change{o: w.object, verb: VerbCreate, event: "created", after: r}
-	if made, ok := v["created"]; ok {
+	for name, into := range map[string]*time.Time{"created": &c.happened, "updated": &c.touched} {
+		made, ok := v[name]
+		if !ok {
+			continue
+		}
 		t, msg := normalTime(made)
 		if msg != "" {
-			return nil, Invalid("created", "%s", msg)
+			return nil, Invalid(name, "%s", msg)
 		}
-		c.happened, _ = t.(time.Time)
-		if c.happened.After(w.now) {
-			return nil, Invalid("created", "lies in the future")
+		*into, _ = t.(time.Time)
+		if into.After(w.now) {
+			return nil, Invalid(name, "lies in the future")
 		}
+	}
+	if !c.touched.IsZero() && c.touched.Before(w.when(c)) {
+		return nil, Invalid("updated", "lies before the record was created")
 	}
 	return c, nil
 }

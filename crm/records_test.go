@@ -140,6 +140,34 @@ func TestImportKeepsWhatIsSoundAndNamesTheRest(t *testing.T) {
 	})
 }
 
+func TestBringTakesTheRightToImport(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *shop) {
+		ctx := as(t, "dana")
+		d, err := s.deals.Create(ctx, deal{Name: "Big", Amount: crm.EUR(100)})
+		require.NoError(t, err)
+		deals := records(t, s, "deal")
+		win := func(v crm.Values) error {
+			v["stage"] = "won"
+			return nil
+		}
+		_, err = deals.Update(ctx, d.ID, win)
+		require.ErrorContains(t, err, "stage: is changed by its own verbs alone")
+		kept, err := deals.Bring(ctx, d.ID, win)
+		require.NoError(t, err)
+		require.Equal(t, "won", kept["stage"])
+		again, err := deals.Bring(ctx, d.ID, win)
+		require.NoError(t, err)
+		require.Equal(t, kept["version"], again["version"], "nothing changed")
+
+		role, err := s.Roles.Create(crm.System(t.Context(), "acme"), crm.Role{Name: "clerk", Grants: crm.Allow("deal", crm.LevelAll, crm.VerbRead, crm.VerbUpdate)})
+		require.NoError(t, err)
+		_, err = s.Members.Create(crm.System(t.Context(), "acme"), crm.Member{Key: "carl", Name: "Carl", RoleIDs: []crm.ID{role.ID}})
+		require.NoError(t, err)
+		_, err = deals.Bring(as(t, "carl"), d.ID, win)
+		require.ErrorIs(t, err, crm.ErrForbidden)
+	})
+}
+
 func TestRecordsObeyRights(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *shop) {
 		tenant := crm.System(t.Context(), "acme")

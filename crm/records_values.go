@@ -54,13 +54,13 @@ func ofRecord(err error) bool {
 	return errors.Is(err, ErrInvalid) || errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrForbidden) || errors.As(err, &refused)
 }
 
-// valuesOf are the values of a record that may be read.
+// valuesOf are the values of a record that was brought to what the actor sees of it.
 func valuesOf(r *rec, a *access) Values {
 	v := make(Values, len(r.o.fields))
 	m := r.meta()
 	for _, f := range r.o.fields {
 		switch {
-		case f.name == "custom" || a.o.closable(f.name) == "" && a.hides(f.name):
+		case f.name == "custom" || a.o.closable(f.name) == "" && a.hides(f.name) && !a.veils(f.name):
 		case f.name == "refs":
 			for source, key := range m.Refs {
 				v["refs."+source] = key

@@ -100,11 +100,17 @@ func (w *writer) notAbsorbed(ctx context.Context, id ID, err error) error {
 
 // get reads a record.
 func (o *object) get(ctx context.Context, id ID, opts []ListOption) (*rec, error) {
-	r, err := o.reader(ctx)
+	asked := listOptionsOf(opts)
+	r, err := o.readerFor(ctx, asked)
 	if err != nil {
 		return nil, err
 	}
-	deleted := listOptionsOf(opts).deleted
+	return r.record(ctx, id, asked.deleted)
+}
+
+// record reads a record as the actor sees it.
+func (r *reader) record(ctx context.Context, id ID, deleted bool) (*rec, error) {
+	o := r.object
 	once := func(id ID) (found *rec, err error) {
 		where := storage.And{byID(id)}
 		if !deleted {
@@ -122,6 +128,7 @@ func (o *object) get(ctx context.Context, id ID, opts []ListOption) (*rec, error
 		return found, err
 	}
 	var found *rec
+	var err error
 	if deleted {
 		found, err = once(id)
 	} else {

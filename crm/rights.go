@@ -39,6 +39,8 @@ type permit struct {
 	// closed are the fields the actor does not read, and for another verb than read
 	// those he does not write.
 	closed map[string]bool
+	// masked are those of closed that he reads in part.
+	masked map[string]bool
 }
 
 // none reports whether a verb reaches nothing at all.
@@ -80,9 +82,9 @@ func (c *Core) decide(ctx context.Context, sc scope, a *access) {
 	case sc.trusted || sc.system && sc.policy == nil:
 		a.all = true
 	case sc.policy != nil:
-		a.of, a.policed = policy(ctx, sc.Actor, sc.policy), true
+		a.of, a.policed = a.policy(ctx, sc.Actor, sc.policy), true
 	case c.cfg.Policy != nil:
-		a.of, a.policed = policy(ctx, sc.Actor, c.cfg.Policy), true
+		a.of, a.policed = a.policy(ctx, sc.Actor, c.cfg.Policy), true
 	case a.seat != nil && a.seat.inactive:
 		a.denied = "you are no active member"
 	case !r.closed():
@@ -95,7 +97,7 @@ func (c *Core) decide(ctx context.Context, sc scope, a *access) {
 }
 
 // policy asks rules of a host's or a module's own, once for each kind and verb.
-func policy(ctx context.Context, actor Actor, of Policy) func(*object, Verb) (permit, error) {
+func (a *access) policy(ctx context.Context, actor Actor, of Policy) func(*object, Verb) (permit, error) {
 	type question struct {
 		o    *object
 		verb Verb
@@ -122,6 +124,11 @@ func policy(ctx context.Context, actor Actor, of Policy) func(*object, Verb) (pe
 				return permit{}, Invalid("", "the policy is wrong: %s", msg)
 			}
 			p.closed[name] = true
+		}
+		if verb == VerbRead {
+			if p.masked, err = p.maskOnly(o, a.rights.custom[o.name], granted.Masked); err != nil {
+				return permit{}, err
+			}
 		}
 		if p.level > LevelAll {
 			return permit{}, Invalid("", "the policy is wrong: there is no %s", p.level)
@@ -151,6 +158,11 @@ func (r *rights) permit(m *seat, o *object, verb Verb) permit {
 	p := &permission{}
 	for i, v := range verbs {
 		p[i] = merged(roles, o, v)
+		for name := range p[i].masked { // what is no text any more, or not yet, is hidden
+			if o.closable(name) != "" || o.maskable(r.custom[o.name], name) != "" {
+				delete(p[i].masked, name)
+			}
+		}
 	}
 	r.permissions.Store(key{m.held.key, o.name}, p)
 	return p[i]
@@ -162,18 +174,23 @@ func (r *rights) permit(m *seat, o *object, verb Verb) permit {
 func merged(roles []held, o *object, verb Verb) (p permit) {
 	var own, up closing
 	for _, h := range roles {
-		level, closed := h.role.level(o.name, verb), h.role.closed(o.name, verb)
+		level, closed, masked := h.role.level(o.name, verb), h.role.closed(o.name, verb), h.role.masked(o.name, verb)
 		if level != LevelNone && o.free() {
-			own.add(closed)
+			own.add(closed, masked)
 			p.level = max(p.level, level)
 		}
 		if slices.ContainsFunc(o.ups(), func(above *object) bool { return h.role.lets(above, o.atLeast(verb)) }) {
-			up.add(closed)
+			up.add(closed, masked)
 		}
 	}
-	if p.closed = own.names; len(up.names) > 0 {
-		p.closed = maps.Clone(up.names)
+	if p.closed, p.masked = own.names, own.masked; len(up.names) > 0 {
+		p.closed, p.masked = maps.Clone(up.names), maps.Clone(up.masked)
 		maps.Copy(p.closed, own.names)
+		if p.masked == nil {
+			p.masked = map[string]bool{}
+		}
+		maps.Copy(p.masked, own.masked)
+		maps.DeleteFunc(p.masked, func(name string, _ bool) bool { return own.hides(name) || up.hides(name) })
 	}
 	if o.name == shareKind && slices.Contains([]Verb{VerbRead, VerbCreate, VerbUpdate, VerbDelete}, verb) {
 		p.level = max(p.level, LevelOwn) // the right to share is one on what is shared
@@ -181,17 +198,51 @@ func merged(roles []held, o *object, verb Verb) (p permit) {
 	return p
 }
 
-// closing are the fields that all of several roles take away.
+// closing are the fields that all of several roles take away, and those of them that at
+// least one of the roles leaves masked.
 type closing struct {
-	names map[string]bool
-	any   bool
+	names, masked map[string]bool
+	any           bool
 }
 
-func (c *closing) add(names map[string]bool) {
+func (c *closing) add(names, masked map[string]bool) {
 	if c.any {
 		names = both(c.names, names)
+		mild := map[string]bool{}
+		for name := range names {
+			if c.masked[name] || masked[name] {
+				mild[name] = true
+			}
+		}
+		masked = mild
 	}
-	c.names, c.any = names, true
+	c.names, c.masked, c.any = names, masked, true
+}
+
+// hides reports whether all of the roles take a field away and none leaves it masked.
+func (c *closing) hides(name string) bool { return isClosed(c.names, name) && !c.masked[name] }
+
+// maskOnly closes the fields that a policy masks, where it does not hide them, and returns
+// those that are masked.
+func (p permit) maskOnly(o *object, own *fieldSet, names []string) (map[string]bool, error) {
+	all := map[string]bool{}
+	for _, name := range names {
+		if isClosed(p.closed, name) {
+			continue
+		}
+		msg := o.closable(name)
+		if msg == "" {
+			msg = o.maskable(own, name)
+		}
+		if msg != "" && !strings.HasPrefix(name, "custom.") {
+			return nil, Invalid("", "the policy is wrong: %s", msg)
+		}
+		p.closed[name] = true
+		if msg == "" {
+			all[name] = true
+		}
+	}
+	return all, nil
 }
 
 // level is how far a role's grants of a verb reach.
@@ -209,7 +260,7 @@ func (x *charter) level(object string, verb Verb) Level {
 func (x *charter) closed(object string, verb Verb) map[string]bool {
 	var names map[string]bool
 	for _, f := range x.fields {
-		if f.Object != object || verb == VerbRead && f.Access != FieldHidden {
+		if f.Object != object || verb == VerbRead && f.Access == FieldReadOnly {
 			continue
 		}
 		if names == nil {
@@ -217,6 +268,29 @@ func (x *charter) closed(object string, verb Verb) map[string]bool {
 		}
 		names[f.Field] = true
 	}
+	return names
+}
+
+// masked are those of them of which it leaves a part to be read.
+func (x *charter) masked(object string, verb Verb) map[string]bool {
+	if verb != VerbRead {
+		return nil
+	}
+	var names, hidden map[string]bool
+	for _, f := range x.fields {
+		if f.Object != object || f.Access == FieldReadOnly {
+			continue
+		}
+		of := &names
+		if f.Access == FieldHidden {
+			of = &hidden
+		}
+		if *of == nil {
+			*of = map[string]bool{}
+		}
+		(*of)[f.Field] = true
+	}
+	maps.DeleteFunc(names, func(name string, _ bool) bool { return isClosed(hidden, name) })
 	return names
 }
 

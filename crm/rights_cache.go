@@ -478,7 +478,7 @@ func (r row) ids(name string) (l []ID) { r.json(name, &l); return l }
 func (r row) rules(name string) (rules []FieldRule) {
 	r.json(name, &rules)
 	for i := range rules {
-		if rules[i].Access != FieldReadOnly {
+		if rules[i].Access != FieldReadOnly && rules[i].Access != FieldMasked {
 			rules[i].Access = FieldHidden
 		}
 	}

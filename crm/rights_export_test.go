@@ -51,6 +51,16 @@ func (k AnyKindOf) Fields() (names []string) {
 	return names
 }
 
+// Maskable are the names of the fields that can be shown in part.
+func (k AnyKindOf) Maskable() (names []string) {
+	for _, name := range k.Fields() {
+		if k.o.maskable(nil, name) == "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // Required are the fields that must have a value, with the kind they refer to and
 // the first of the texts they may hold.
 func (k AnyKindOf) Required(each func(field reflect.Value, name, ref, one string), v any) {

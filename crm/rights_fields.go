@@ -4,14 +4,14 @@ import (
 	"strings"
 )
 
-// columns are those the actor may read. Derived ones are never read.
+// columns are those the actor may read, if only in part. Derived ones are never read.
 func (a *access) columns() []int {
 	if len(a.read.closed) == 0 {
 		return a.o.read
 	}
 	cols := make([]int, 0, len(a.o.read))
 	for _, i := range a.o.read {
-		if !a.read.closed[a.o.columns[i].field.name] {
+		if name := a.o.columns[i].field.name; !a.read.closed[name] || a.read.masked[name] {
 			cols = append(cols, i)
 		}
 	}
@@ -23,6 +23,9 @@ func (a *access) columns() []int {
 // amount. For a field of another object, its access is asked.
 func (a *access) readable(name string) error {
 	if a.hides(name) {
+		if a.veils(name) {
+			return forbidden("%s: you may read it in part only", name)
+		}
 		return forbidden("%s: you may not read it", name)
 	}
 	return nil
@@ -49,14 +52,26 @@ func (a *access) hidesCustom() bool {
 	return false
 }
 
-// mask removes what the actor may not read. Who made a record and may read none sees
-// of it what the kernel wrote.
+// veils reports whether the actor sees a field in part.
+func (a *access) veils(name string) bool { return !a.all && !a.read.none() && a.read.masked[name] }
+
+// clearOnly makes what the actor sees in part hidden: for what is computed with, or leaves
+// the CRM.
+func (a *access) clearOnly() { a.read.masked = nil }
+
+// mask removes what the actor may not read, and leaves of masked texts their part. Who
+// made a record and may read none sees of it what the kernel wrote.
 func (a *access) mask(r *rec) {
 	if a.all || !a.read.none() && len(a.read.closed) == 0 {
 		return
 	}
 	for _, f := range a.o.fields {
-		if f.name != "custom" && a.o.closable(f.name) == "" && a.hides(f.name) {
+		switch {
+		case f.name == "custom" || a.o.closable(f.name) != "" || !a.hides(f.name):
+		case a.veils(f.name):
+			text, _ := r.Value(f.col).(string)
+			put(r.Dest(f.col), orAbsent(Mask(text)))
+		default:
 			f.clear(r)
 		}
 	}
@@ -65,7 +80,11 @@ func (a *access) mask(r *rec) {
 	}
 	m := r.meta()
 	for name := range m.Custom {
-		if a.hides("custom." + name) {
+		switch text, isText := m.Custom[name].(string); {
+		case !a.hides("custom." + name):
+		case isText && a.veils("custom."+name):
+			m.Custom[name] = Mask(text)
+		default:
 			delete(m.Custom, name)
 		}
 	}
@@ -133,6 +152,8 @@ func (a *access) unmaskCustom(p permit, before, seen, after *Record) error {
 // settable is nil if the actor may write a field.
 func (a *access) settable(p permit, name string) error {
 	switch {
+	case a.veils(name):
+		return forbidden("%s: you may read it in part, and not write it", name)
 	case isClosed(a.read.closed, name):
 		return forbidden("%s: you may not read it, nor write it", name)
 	case isClosed(p.closed, name):

@@ -439,7 +439,7 @@ func TestRolesSpeakOfWhatThereIs(t *testing.T) {
 			"level":                               {Grants: []crm.Grant{{Object: "deal", Verb: crm.VerbRead, Level: 9}}},
 			`fields[0]: there is no kind "*"`:     {Fields: []crm.FieldRule{{Object: "*", Field: "name", Access: crm.FieldHidden}}},
 			`deal has no field "amont"`:           {Fields: []crm.FieldRule{{Object: "deal", Field: "amont", Access: crm.FieldHidden}}},
-			"hidden or readonly":                  {Fields: []crm.FieldRule{{Object: "deal", Field: "amount", Access: "none"}}},
+			"hidden, masked or readonly":          {Fields: []crm.FieldRule{{Object: "deal", Field: "amount", Access: "none"}}},
 			"id is the kernel's own":              {Fields: []crm.FieldRule{{Object: "deal", Field: "id", Access: crm.FieldHidden}}},
 		} {
 			r.Name = "R"

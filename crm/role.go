@@ -83,12 +83,19 @@ const (
 	// FieldHidden is a field that is not read, and so neither written nor named in
 	// a filter, sort, group, search or export.
 	FieldHidden FieldAccess = "hidden"
+	// FieldMasked is a text that is shown in part, by [Mask], until it is revealed: see
+	// [Collection.Reveal]. In all else it is as if hidden: it is neither written nor
+	// named, and its history and exports are without it. Only texts are masked that may
+	// be any, not one of a few that it would be known by its beginning, and custom ones
+	// by their names.
+	FieldMasked FieldAccess = "masked"
 	// FieldReadOnly is a field that is read, and not written.
 	FieldReadOnly FieldAccess = "readonly"
 )
 
 // FieldRule is a part of a role: what it takes away of a field of a kind. A field
-// is taken away from a member only if every role that gives him the verb does so.
+// is taken away from a member only if every role that gives him the verb does so, and
+// hidden only if all of these hide it: where one masks it, it is masked.
 type FieldRule struct {
 	Object string      `json:"object"`
 	Field  string      `json:"field"` // its name; "custom.tier" of a custom field, "custom" of all of them
@@ -133,7 +140,7 @@ func (c *Core) defineRoles() error {
 // checkRole refuses a role that speaks of what there is not: a name that is spelled
 // wrong would grant or hide nothing, and nobody would know. What the role said
 // before may stay, since another process may know kinds that this one does not.
-func (c *Core) checkRole(_ context.Context, w *Write[Role]) error {
+func (c *Core) checkRole(ctx context.Context, w *Write[Role]) error {
 	var was Role
 	if w.Before != nil {
 		was = *w.Before
@@ -154,7 +161,11 @@ func (c *Core) checkRole(_ context.Context, w *Write[Role]) error {
 		}
 	}
 	for i, f := range w.After.Fields {
-		if msg := c.ruleFault(f); msg != "" && !slices.Contains(was.Fields, f) {
+		msg, err := c.ruleFault(ctx, f)
+		if err != nil {
+			return err
+		}
+		if msg != "" && !slices.Contains(was.Fields, f) {
 			faults = append(faults, Fault{fmt.Sprintf("fields[%d]", i), msg})
 		}
 	}
@@ -176,16 +187,54 @@ func (c *Core) grantFault(g Grant) string {
 	return ""
 }
 
-func (c *Core) ruleFault(f FieldRule) string {
+func (c *Core) ruleFault(ctx context.Context, f FieldRule) (string, error) {
 	o := c.kind(f.Object)
 	switch {
 	case o == nil:
-		return fmt.Sprintf("there is no kind %q", f.Object)
-	case f.Access != FieldHidden && f.Access != FieldReadOnly:
-		return fmt.Sprintf("a field is made %s or %s, not %q", FieldHidden, FieldReadOnly, f.Access)
+		return fmt.Sprintf("there is no kind %q", f.Object), nil
+	case !slices.Contains([]FieldAccess{FieldHidden, FieldMasked, FieldReadOnly}, f.Access):
+		return fmt.Sprintf("a field is made %s, %s or %s, not %q", FieldHidden, FieldMasked, FieldReadOnly, f.Access), nil
 	}
-	return o.closable(f.Field)
+	if msg := o.closable(f.Field); msg != "" || f.Access != FieldMasked {
+		return msg, nil
+	}
+	sc, err := scopeOf(ctx)
+	if err != nil {
+		return "", err
+	}
+	own, err := c.fieldsOf(ctx, sc.Tenant, o)
+	return o.maskable(own, f.Field), err
 }
+
+// maskable says why a field that can be taken away cannot be shown in part, or nothing.
+func (o *object) maskable(own *fieldSet, name string) string {
+	var text, one bool
+	if custom, ok := strings.CutPrefix(name, "custom."); ok {
+		f := own.named(custom)
+		if f == nil {
+			return fmt.Sprintf("there is no field %s: one that is masked has to be there, and a text", name)
+		}
+		text = slices.Contains(maskedTypes[:], f.Type)
+		one = f.chosen()
+	} else {
+		f := o.byName[name]
+		text, one = f.typ == TypeText, len(f.enum) > 0
+	}
+	switch {
+	case name == "custom":
+		return "custom fields are of many types: mask each that is a text by its name, as custom.tier"
+	case one:
+		return name + " is one of few texts, which is known by its beginning: hide it"
+	case !text:
+		return name + " is no text, of which a part could be shown: hide it"
+	}
+	return ""
+}
+
+// maskedTypes are the types of custom fields that can be shown in part.
+//
+//nolint:gochecknoglobals // a constant
+var maskedTypes = [...]FieldType{FieldText, FieldLongText, FieldEmail, FieldPhone, FieldURL}
 
 // closable says why a field cannot be taken from anyone, or nothing.
 func (o *object) closable(name string) string {

@@ -25,6 +25,7 @@ type scope struct {
 	cause   string
 	// returned says that a person who was erased came back by himself.
 	returned bool
+	quiet    bool // what it changes sets nothing in motion
 }
 
 type scopeKey struct{}
@@ -46,6 +47,17 @@ func System(ctx context.Context, tenant string) context.Context {
 func TenantOf(ctx context.Context) string {
 	sc, _ := ctx.Value(scopeKey{}).(scope)
 	return sc.Tenant
+}
+
+// ActorOf returns who acts in a context, as the history names him: "member:" and the
+// host's key of him, or "system"; empty: it has no scope. It is for modules that note who
+// did something.
+func ActorOf(ctx context.Context) string {
+	sc, ok := ctx.Value(scopeKey{}).(scope)
+	if !ok {
+		return ""
+	}
+	return sc.actor()
 }
 
 // At returns a context in which what calls do happened at t: created, updated and

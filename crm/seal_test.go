@@ -138,7 +138,7 @@ func TestTampering(t *testing.T) {
 		"salt":           {"UPDATE {event_seal} SET salt = link WHERE position = 2"},
 		"erased falsely": {`UPDATE {event_seal} SET erased = '{"digests":{"vip":"00"},"salts":{}}' WHERE position = 2`},
 		"head":           {"UPDATE {log_head} SET sealed = 2"},
-		"added":          {"INSERT INTO {event} SELECT tenant, record_id, object, record_id, 7, name, happened, recorded, actor, cause, changes FROM {event} WHERE version = 3"},
+		"added":          {"INSERT INTO {event} SELECT tenant, record_id, object, record_id, 7, name, happened, recorded, actor, cause, changes, quiet FROM {event} WHERE version = 3"},
 		"reordered":      {fmt.Sprintf(swap, 2, 3)},
 	}
 	enginetest.Each(t, func(t *testing.T, e enginetest.Engine) {

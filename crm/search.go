@@ -36,7 +36,11 @@ const (
 // and a kind without a field marked search; when the actor may read none of those it
 // is ErrForbidden.
 func (c *Collection[T]) Search(ctx context.Context, text string, opts ...ListOption) (Page[T], error) {
-	l, _, err := c.o.search(ctx, text, listOptionsOf(opts))
+	o := listOptionsOf(opts)
+	l, _, err := c.o.search(ctx, text, o)
+	if err == nil {
+		err = c.o.toldPage(ctx, o, l)
+	}
 	if err != nil {
 		return Page[T]{}, failed("search", c.o.name, ID{}, err)
 	}
@@ -120,7 +124,7 @@ func (o *object) search(ctx context.Context, text string, opts listOptions) (*pa
 
 // searching begins a call: what is looked for, where the actor may.
 func (o *object) searching(ctx context.Context, text string, opts listOptions) (*searching, error) {
-	r, err := o.reader(ctx)
+	r, err := o.readerFor(ctx, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -53,6 +53,9 @@ func (c *Core) searchAll(ctx context.Context, text string, kinds []string) ([]Fo
 	for _, h := range hits[:min(len(hits), maxFound)] {
 		list = append(list, Found{Object: h.o.name, ID: h.id, Title: h.o.title(h.rec)})
 	}
+	if err := c.toldFound(ctx, list); err != nil {
+		return nil, err
+	}
 	return list, nil
 }
 

@@ -24,6 +24,7 @@ type subscription struct {
 	columns   []int // of events that fn wants; nil is all
 	outside   bool
 	beginning bool
+	quiet     bool // also events of quiet changes
 	attempts  int64
 }
 
@@ -134,6 +135,14 @@ func (c *Core) subscribed(name string) *subscription {
 
 // wants is the condition that an event is one the subscription is to.
 func (s *subscription) wants() storage.Expr {
+	if s.quiet {
+		return s.named()
+	}
+	return storage.And{s.named(), storage.Absent{Field: storage.F("quiet")}}
+}
+
+// named is the condition that an event has the name of those it is to.
+func (s *subscription) named() storage.Expr {
 	name := storage.F("name")
 	object, all := strings.CutSuffix(s.event, "*")
 	switch {

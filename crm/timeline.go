@@ -137,6 +137,9 @@ type TimelineFilter struct {
 // Only the record's own history is sorted as a whole.
 func (c *Core) Timeline(ctx context.Context, object string, id ID, f TimelineFilter, opts ...ListOption) (Page[TimelineEntry], error) {
 	p, err := c.timeline(ctx, object, id, f, listOptionsOf(opts))
+	if err == nil && len(p.Items) > 0 && c.watched(ctx) {
+		err = c.objects[object].toldIDs(ctx, ReadingRead, []ID{id})
+	}
 	if err != nil {
 		return Page[TimelineEntry]{}, failed("timeline", object, id, err)
 	}

@@ -20,9 +20,15 @@ type change struct {
 	before *rec   // nil when it is created
 	after  *rec   // nil when it is purged
 	forced bool   // an event even if no field changed
+	brings bool   // may change guarded fields, without being a verb
 	cols   []int  // the columns in which after differs from before
 
 	happened time.Time // where that is its own, and not the call's
+	touched  time.Time // when an imported record was last changed, where that is known
+	by       string    // the key of the member who made it, where that is not who calls
+
+	first *change   // how an imported record began, where it has a past
+	past  []*change // and the changes since, each to what the next one found
 }
 
 // writer is one call that writes records of one object: what was found out for it
@@ -57,10 +63,12 @@ func (o *object) writer(ctx context.Context, verb Verb) (*writer, error) {
 	if err := w.access.may(verb); err != nil {
 		return nil, err
 	}
-	if !sc.at.IsZero() {
+	if sc.quiet || !sc.at.IsZero() {
 		if err := w.access.may(VerbImport); err != nil {
 			return nil, err
 		}
+	}
+	if !sc.at.IsZero() {
 		if sc.at.After(w.now) {
 			return nil, Invalid("at", "what has not happened yet cannot be recorded: the time lies in the future")
 		}
@@ -220,7 +228,7 @@ func (o *object) updateOnce(ctx context.Context, id ID, event string, fn func(*r
 		}
 	}
 	w.follow(to, after)
-	c := &change{o: o, verb: VerbUpdate, event: event, before: before, after: after, forced: event != ""}
+	c := &change{o: o, verb: VerbUpdate, event: event, before: before, after: after, forced: event != "", brings: writeOptionsOf(opts).brings}
 	if event == "" {
 		c.event = "updated"
 	}
@@ -229,6 +237,9 @@ func (o *object) updateOnce(ctx context.Context, id ID, event string, fn func(*r
 	}
 	if c.empty() { // the version it was stamped with is not to be
 		after = before
+		if err := o.told(ctx, ReadingRead, after); err != nil { // there is no event that would say so
+			return nil, err
+		}
 	} else if err := w.write(ctx, []*change{c}); err != nil {
 		return nil, err
 	}
@@ -381,7 +392,7 @@ func (w *writer) stamp(c *change) {
 			m.OwnerID = w.access.owner()
 		}
 		at := w.when(c)
-		m.Version, m.Created, m.Updated, m.Deleted = 1, at, at, time.Time{}
+		m.Version, m.Created, m.Updated, m.Deleted = 1, at, later(at, c.touched), time.Time{}
 		return
 	}
 	was := c.before.meta()
@@ -430,7 +441,7 @@ func (c *change) changed(f *field) bool {
 
 // guarded finds the fields that changed and belong to the verbs of a module.
 func (c *change) guarded() (faults []Fault) {
-	if c.before == nil || c.forced {
+	if c.before == nil || c.forced || c.brings {
 		return nil
 	}
 	for _, f := range c.o.fields {

@@ -104,7 +104,7 @@ const maxCompared = 50
 // that is, by its id, the most probable first: those from the WarnFrom of the tenant's
 // [DuplicatePolicy] on. Of the match keys it is one query by their index, whatever the number
 // of customers, and of those found, at most 50, another. Whom the actor may not read is not
-// among them, and a field hidden from him is not compared. Kind is a Person's where it is
+// among them, and a field hidden from him or masked is not compared. Kind is a Person's where it is
 // empty. Without a policy for the kind it is ErrInvalid, since there are no keys.
 func (d *Duplicates) Check(ctx context.Context, c Customer) ([]Candidate, error) {
 	list, err := d.check(ctx, c)
@@ -211,7 +211,7 @@ func (d *Duplicates) compared(ctx context.Context, c *Customer, hits []hit, from
 	for i, h := range hits {
 		ids[i] = h.id
 	}
-	page, err := d.people.List(ctx, crm.Where("id in $1", ids), crm.OrderBy("id"), crm.Limit(crm.MaxPage))
+	page, err := d.people.List(ctx, crm.Where("id in $1", ids), crm.OrderBy("id"), crm.Limit(crm.MaxPage), crm.WithoutMasked())
 	if err != nil {
 		return nil, err
 	}

@@ -175,6 +175,7 @@ func TestSetsAreTheActorsOwn(t *testing.T) {
 		made := d.twins(ctx, t)
 		d.role(t, "own", crm.Allow("customer", crm.LevelOwn, crm.VerbRead))
 		d.role(t, "blind", crm.Allow("customer", crm.LevelAll, crm.VerbRead), crm.FieldRule{Object: "customer", Field: "email", Access: crm.FieldHidden})
+		d.role(t, "veiled", crm.Allow("customer", crm.LevelAll, crm.VerbRead), crm.FieldRule{Object: "customer", Field: "email", Access: crm.FieldMasked})
 		system := crm.System(t.Context(), "acme")
 		member, err := d.Members.ByKey(system, "own")
 		require.NoError(t, err)
@@ -189,7 +190,7 @@ func TestSetsAreTheActorsOwn(t *testing.T) {
 		for _, s := range mine {
 			require.Len(t, s.Customers, 2)
 		}
-		for _, s := range d.shown(as(t, "blind"), t, 0) {
+		for _, s := range append(d.shown(as(t, "blind"), t, 0), d.shown(as(t, "veiled"), t, 0)...) {
 			for _, why := range s.Why {
 				for _, reason := range why.Reasons {
 					require.NotEqual(t, "email", reason.Name)

@@ -72,7 +72,7 @@ func (d *Duplicates) shown(ctx context.Context, model *match.Model, scan *Duplic
 	for i, r := range rows {
 		ids[i] = r.CustomerID
 	}
-	page, err := d.people.List(ctx, crm.Where("id in $1", ids), crm.OrderBy("id"), crm.Limit(crm.MaxPage))
+	page, err := d.people.List(ctx, crm.Where("id in $1", ids), crm.OrderBy("id"), crm.Limit(crm.MaxPage), crm.WithoutMasked())
 	if err != nil {
 		return s, err
 	}

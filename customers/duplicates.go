@@ -55,7 +55,7 @@ type DuplicateSet struct {
 
 // Find returns the customers of a kind that are taken to be one, the surest first. It
 // looks at all that the actor may read, or at those of the options: crm.Where("country ==
-// 'DE'"). A field hidden from him is not compared. What agreement is worth is learned from
+// 'DE'"). A field hidden from him or masked is not compared. What agreement is worth is learned from
 // these customers themselves, so the more there are the better; see [match.Learn].
 //
 // It keeps what it compares in memory: docs/duplicates.md says how much. Nothing is changed,
@@ -76,7 +76,7 @@ func (d *Duplicates) find(ctx context.Context, kind Kind, o match.Options, opts 
 	}
 	records.ReadBy(d.people.core.Readings)
 	var ids []crm.ID
-	for c, err := range d.people.All(ctx, opts...) {
+	for c, err := range d.people.All(ctx, append(slices.Clone(opts), crm.WithoutMasked())...) {
 		if err != nil {
 			return nil, err
 		}

@@ -73,13 +73,17 @@ func TestDuplicatesAreTheActorsOwn(t *testing.T) {
 		d.role(t, "own", crm.Allow("customer", crm.LevelOwn, crm.VerbRead))
 		d.role(t, "blind", crm.Allow("customer", crm.LevelAll, crm.VerbRead),
 			crm.FieldRule{Object: "customer", Field: "email", Access: crm.FieldHidden})
+		d.role(t, "veiled", crm.Allow("customer", crm.LevelAll, crm.VerbRead),
+			crm.FieldRule{Object: "customer", Field: "email", Access: crm.FieldMasked})
 
 		sets, err := d.Duplicates.Find(as(t, "own"), customers.Person, match.Options{})
 		require.NoError(t, err)
 		require.Empty(t, sets)
 		sets, err = d.Duplicates.Find(as(t, "blind"), customers.Person, match.Options{Threshold: .01})
 		require.NoError(t, err)
-		for _, s := range sets {
+		more, err := d.Duplicates.Find(as(t, "veiled"), customers.Person, match.Options{Threshold: .01})
+		require.NoError(t, err)
+		for _, s := range append(sets, more...) {
 			for _, why := range s.Why {
 				for _, reason := range why.Reasons {
 					require.NotEqual(t, "email", reason.Name)

@@ -38,14 +38,19 @@ type CustomerHealth struct {
 // Explain tells how healthy a customer is by each scorecard that is for him, by their
 // keys, and why: what each measure gives and by which condition. It is found out now, and
 // not what the job last kept. It is for those who may read him; of measures that ask for
-// what they may not read they are told the weight alone.
+// what they may not read they are told the weight alone. Of who is restricted it is
+// [ErrRestricted]: what he had is in [Health.Trend].
 func (h *Health) Explain(ctx context.Context, customer crm.ID) ([]CustomerHealth, error) {
 	list, err := h.explain(ctx, customer)
 	return list, failed("explain", "health_score", customer, err)
 }
 
 func (h *Health) explain(ctx context.Context, customer crm.ID) ([]CustomerHealth, error) {
-	if _, err := h.people.Get(ctx, customer); err != nil {
+	owner, err := h.people.Get(ctx, customer)
+	if err == nil {
+		err = h.people.usable(ctx, owner.ID)
+	}
+	if err != nil {
 		return nil, err
 	}
 	var list []CustomerHealth

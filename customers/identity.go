@@ -162,14 +162,14 @@ func (r Reach) Usable() bool {
 
 // Addresses returns the addresses of a customer: his own Email and Phone first, then his
 // identities, the oldest first; and of each what is known of it. It is for those who may
-// read the customer and his identities.
+// read the customer and his identities; what is masked for the actor is no address.
 func (c *Customers) Addresses(ctx context.Context, id crm.ID) ([]Reach, error) {
 	list, err := c.addresses(ctx, id)
 	return list, failed("addresses", "customer", id, err)
 }
 
 func (c *Customers) addresses(ctx context.Context, id crm.ID) ([]Reach, error) {
-	owner, err := c.Get(ctx, id)
+	owner, err := c.Get(ctx, id, crm.WithoutMasked())
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +203,7 @@ func (c *Customers) reach(ctx context.Context, owner *Customer) ([]Reach, error)
 	}
 	add(Reach{Address: crm.Address{Kind: crm.AddressEmail, Value: owner.Email}, Malformed: owner.EmailMalformed})
 	add(Reach{Address: crm.Address{Kind: crm.AddressPhone, Value: owner.Phone}, Malformed: owner.PhoneMalformed})
-	page, err := c.Identities.List(ctx, crm.Where("customer_id == $1", owner.ID), crm.Limit(crm.MaxPage))
+	page, err := c.Identities.List(ctx, crm.Where("customer_id == $1", owner.ID), crm.Limit(crm.MaxPage), crm.WithoutMasked())
 	slices.SortFunc(page.Items, func(a, b Identity) int { return older(&a.Record, &b.Record) })
 	for _, i := range page.Items {
 		add(Reach{Address: crm.Address{Kind: i.Kind, Value: i.Value}, IdentityID: i.ID, Label: i.Label, Malformed: i.Malformed})

@@ -188,6 +188,7 @@ func (l *Levels) EvaluateAll(ctx context.Context) (int64, error) {
 // how many have another one than before. Conditions are asked as the tenant's own, whoever
 // calls. Only those whose grade changed are written, in steps of 500: ended in between, it
 // goes on when it is called again. The history of a level is that of the customer's grade.
+// Who is restricted is passed over, and keeps the grade he has: see [Customers.Restrict].
 func (l *Levels) Evaluate(ctx context.Context, scheme string) (int64, error) {
 	s, err := l.scheme(ctx, scheme)
 	if err != nil {
@@ -198,9 +199,14 @@ func (l *Levels) Evaluate(ctx context.Context, scheme string) (int64, error) {
 }
 
 // EvaluateCustomer gives one customer the grades he has by now in all schemes, and returns
-// them: for those who will not wait for the hour. It is for those who may read him.
+// them: for those who will not wait for the hour. It is for those who may read him. Of who
+// is restricted it is [ErrRestricted].
 func (l *Levels) EvaluateCustomer(ctx context.Context, id crm.ID) ([]Level, error) {
-	if _, err := l.people.Get(ctx, id); err != nil {
+	owner, err := l.people.Get(ctx, id)
+	if err == nil {
+		err = l.people.usable(ctx, owner.ID)
+	}
+	if err != nil {
 		return nil, failed("evaluate", "level", id, err)
 	}
 	for s, err := range l.Schemes.All(crm.SystemIn(ctx)) {
@@ -256,6 +262,7 @@ const levelBatch = 500
 // ought to have none.
 func (l *Levels) evaluate(ctx context.Context, s *LevelScheme, among ...crm.ListOption) (int64, error) {
 	ctx = crm.SystemIn(ctx)
+	among = append([]crm.ListOption{unrestricted()}, among...)
 	var changed int64
 	for i, g := range s.Grades {
 		wrong := slices.Concat(among, s.having(i), []crm.ListOption{

@@ -195,7 +195,7 @@ func (q *contacting) read(ctx context.Context, ids []crm.ID) error {
 // readOwners reads the customers, and of those who were merged into others these.
 func (q *contacting) readOwners(ctx context.Context, ids []crm.ID) error {
 	q.owners = map[crm.ID]*Customer{}
-	page, err := q.List(ctx, crm.Where("id in $1", ids), crm.OrderBy("created"), crm.Limit(crm.MaxPage))
+	page, err := q.List(ctx, crm.Where("id in $1", ids), crm.OrderBy("created"), crm.Limit(crm.MaxPage), crm.WithoutMasked())
 	if err != nil {
 		return err
 	}
@@ -206,7 +206,7 @@ func (q *contacting) readOwners(ctx context.Context, ids []crm.ID) error {
 		if q.owners[id] != nil {
 			continue
 		}
-		switch o, err := q.Get(ctx, id); {
+		switch o, err := q.Get(ctx, id, crm.WithoutMasked()); {
 		case err == nil:
 			q.owners[id] = &o
 		case !errors.Is(err, crm.ErrNotFound):
@@ -243,7 +243,7 @@ func (q *contacting) readAddresses(ctx context.Context, owners []crm.ID) error {
 		}
 	}
 	var known []Identity
-	for i, err := range q.Identities.All(ctx, append(of(owners), crm.Where("kind == $1", string(q.kind)))...) {
+	for i, err := range q.Identities.All(ctx, append(of(owners), crm.Where("kind == $1", string(q.kind)), crm.WithoutMasked())...) {
 		if err != nil {
 			return err
 		}

@@ -37,12 +37,12 @@ func (c *Customers) Merge(ctx context.Context, survivor crm.ID, absorbed []crm.I
 // keepMainAddresses makes further addresses of those that were the absorbed customers'
 // main ones and are none of the survivor's.
 func (c *Customers) keepMainAddresses(ctx context.Context, m crm.Merge) error {
-	survivor, err := c.Get(ctx, m.Survivor)
+	survivor, err := c.Get(ctx, m.Survivor, crm.WithoutMasked())
 	if err != nil {
 		return err
 	}
 	for _, id := range m.Absorbed {
-		other, err := c.Get(ctx, id, crm.WithDeleted())
+		other, err := c.Get(ctx, id, crm.WithDeleted(), crm.WithoutMasked())
 		if err != nil {
 			return err
 		}

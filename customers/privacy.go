@@ -62,7 +62,7 @@ func (c *Customers) erasePoints(ctx context.Context, object string, id crm.ID) (
 		if len(others) > 0 {
 			continue
 		}
-		if _, err := c.ContactPoints.ErasePerson(ctx, point.ID, "its customer was erased"); err != nil {
+		if _, err := c.ContactPoints.ErasePerson(ctx, point.ID, "as who had it"); err != nil { // in words too short to be of an address
 			return n, err
 		}
 		if err := c.ContactPoints.Purge(context.WithValue(ctx, erasingKey{}, true), point.ID); err != nil {
@@ -83,13 +83,13 @@ func (c *Customers) addressesOf(ctx context.Context, object string, id crm.ID) (
 	switch object {
 	case "customer":
 		var o Customer
-		if o, err = c.Get(ctx, id, crm.WithDeleted()); err == nil {
+		if o, err = c.Get(ctx, id, crm.WithDeleted(), crm.WithoutMasked()); err == nil {
 			add(crm.Address{Kind: crm.AddressEmail, Value: o.Email}, o.EmailMalformed)
 			add(crm.Address{Kind: crm.AddressPhone, Value: o.Phone}, o.PhoneMalformed)
 		}
 	case "identity":
 		var i Identity
-		if i, err = c.Identities.Get(ctx, id, crm.WithDeleted()); err == nil {
+		if i, err = c.Identities.Get(ctx, id, crm.WithDeleted(), crm.WithoutMasked()); err == nil {
 			add(i.Address(), false)
 		}
 	}

@@ -51,3 +51,18 @@ func TestErasedCustomer(t *testing.T) {
 		require.NotEqual(t, ada.ID, back.ID)
 	})
 }
+
+// TestAnAddressMayBeOfAnyWords erases a customer whose address has the words of the CRM's own reasons.
+func TestAnAddressMayBeOfAnyWords(t *testing.T) {
+	onBoth(t, func(ctx context.Context, t *testing.T, people *customers.Customers) {
+		ada, err := people.Create(ctx, customers.Customer{Kind: customers.Person, Name: "Ada", Email: "customer.erased@example.com"})
+		require.NoError(t, err)
+		_, err = people.ContactPoints.MarkInvalid(ctx, email("customer.erased@example.com"), "bounced")
+		require.NoError(t, err)
+		_, err = people.ErasePerson(ctx, ada.ID, "GDPR 17")
+		require.NoError(t, err)
+		n, err := people.ContactPoints.Count(ctx, crm.WithDeleted())
+		require.NoError(t, err)
+		require.Zero(t, n)
+	})
+}

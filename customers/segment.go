@@ -136,6 +136,8 @@ type staleMember struct {
 	SegmentID  crm.ID `json:"segment_id"`
 	ID         crm.ID `json:"id"`
 	CustomerID crm.ID `crm:"required" json:"customer_id"`
+	// Quiet says that what made him so was to set nothing in motion.
+	Quiet bool `json:"quiet"`
 }
 
 func (c *Customers) defineSegments(core *crm.Core) (err error) {

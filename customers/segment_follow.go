@@ -27,7 +27,7 @@ const (
 const segmentDaily = 24 * time.Hour
 
 func (s *Segments) defineFollowing(core *crm.Core) error {
-	if err := core.On("*", "customers.segments", s.follow, crm.OnlyIf(s.inUse)); err != nil {
+	if err := core.On("*", "customers.segments", s.follow, crm.OnlyIf(s.inUse), crm.AlsoQuiet()); err != nil {
 		return err
 	}
 	for kind, fn := range map[string]func(context.Context, crm.Job, crm.ID) error{
@@ -85,16 +85,17 @@ func (s *Segments) staleJob(ctx context.Context, _ crm.Job, id crm.ID) error {
 			if n = len(page.Items); err != nil || n == 0 {
 				return err
 			}
-			notes, ids := make([]crm.ID, n), make([]crm.ID, n)
+			notes := make([]crm.ID, n)
 			for i, row := range page.Items {
-				notes[i], ids[i] = row.ID, row.CustomerID
+				notes[i] = row.ID
 			}
-			slices.SortFunc(ids, crm.ID.Compare)
 			if err := s.stale.Remove(ctx, crm.Where("segment_id == $1 and id in $2", id, notes)); err != nil {
 				return err
 			}
-			_, err = s.correct(ctx, id, crm.Where("id in $1", slices.Compact(ids)))
-			return err
+			if err := s.correctNoted(ctx, id, page.Items, false); err != nil {
+				return err
+			}
+			return s.correctNoted(crm.Quietly(ctx), id, page.Items, true)
 		})
 		if err != nil || n < crm.MaxPage {
 			return err
@@ -104,6 +105,23 @@ func (s *Segments) staleJob(ctx context.Context, _ crm.Job, id crm.ID) error {
 			return err
 		}
 	}
+}
+
+// correctNoted looks again at the customers who were noted for what was quiet, or for what
+// was not.
+func (s *Segments) correctNoted(ctx context.Context, id crm.ID, notes []staleMember, quiet bool) error {
+	var ids []crm.ID
+	for _, note := range notes {
+		if note.Quiet == quiet {
+			ids = append(ids, note.CustomerID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	slices.SortFunc(ids, crm.ID.Compare)
+	_, err := s.correct(ctx, id, crm.Where("id in $1", slices.Compact(ids)))
+	return err
 }
 
 // follow notes which customers an event makes stale, and in which segments.
@@ -149,7 +167,8 @@ func (s *Segments) follow(ctx context.Context, e crm.Event) error {
 func (s *Segments) noteWay(ctx context.Context, e *crm.Event, way string, segments []crm.ID) error {
 	if strings.Contains(way, "$1") {
 		for _, id := range segments {
-			_, err := s.stale.Expand(ctx, "customer", crm.Filter{Text: way, Args: []any{e.Record}}, staleMember{SegmentID: id}, map[string]string{"customer_id": "id", "id": "id"})
+			who := crm.Filter{Text: way, Args: []any{e.Record}}
+			_, err := s.stale.Expand(ctx, "customer", who, staleMember{SegmentID: id, Quiet: e.Quiet}, map[string]string{"customer_id": "id", "id": "id"})
 			if err != nil {
 				return err
 			}
@@ -168,10 +187,10 @@ func (s *Segments) noteWay(ctx context.Context, e *crm.Event, way string, segmen
 
 // note appends customers to the stale ones of segments.
 func (s *Segments) note(ctx context.Context, segments, customers []crm.ID) error {
-	rows := make([]staleMember, 0, len(segments)*len(customers))
+	rows, quiet := make([]staleMember, 0, len(segments)*len(customers)), crm.IsQuiet(ctx)
 	for _, segment := range segments {
 		for _, id := range customers {
-			rows = append(rows, staleMember{SegmentID: segment, CustomerID: id})
+			rows = append(rows, staleMember{SegmentID: segment, CustomerID: id, Quiet: quiet})
 		}
 	}
 	return s.stale.Append(ctx, rows...)

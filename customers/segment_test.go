@@ -219,3 +219,22 @@ func TestSegmentsFollowWhatBelongsToCustomers(t *testing.T) {
 		d.both(ctx, t, "buyers")
 	})
 }
+
+func TestSegmentsFollowQuietChangesQuietly(t *testing.T) {
+	withSegments(t, func(ctx context.Context, t *testing.T, d *desk, m *movement) {
+		_, err := d.Segments.Create(ctx, customers.Segment{
+			Key: "germans", Name: "In Germany", Kind: customers.DynamicSegment, Where: crm.Filter{Text: "country == 'DE'"},
+		})
+		require.NoError(t, err)
+		require.NoError(t, d.RunDue(t.Context()))
+		for name, ctx := range map[string]context.Context{"Former": crm.Quietly(ctx), "New": ctx} {
+			_, err := d.Customers.Create(ctx, customers.Customer{Kind: customers.Person, Name: name, Country: "DE"})
+			require.NoError(t, err)
+		}
+		require.NoError(t, d.RunDue(t.Context()))
+		require.Equal(t, []string{"+New"}, m.since(t, d), "nobody is told of who came quietly")
+		page, err := d.Segments.Changes(ctx, "germans")
+		require.NoError(t, err)
+		require.Len(t, page.Items, 2, "both came")
+	})
+}

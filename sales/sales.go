@@ -45,7 +45,7 @@ func New(core *crm.Core, people *customers.Customers) (*Sales, error) {
 	core.AddLine(storage.Line{Name: "sales", Files: files, Needs: map[string]int{"crm": 3, "customers": 5}})
 	core.Seed(s.seed)
 	core.AddCheck(s.Deals.check)
-	if err := core.On("deal.*", "sales.lifecycle", s.advance); err != nil {
+	if err := core.On("deal.*", "sales.lifecycle", s.advance, crm.AlsoQuiet()); err != nil {
 		return nil, err
 	}
 	return s, nil

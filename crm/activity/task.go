@@ -231,6 +231,9 @@ func (t *Tasks) schedule(ctx context.Context, w *crm.Write[Task]) error {
 	if was := w.Before; was != nil && was.RemindAt.Equal(is.RemindAt) && was.Done.IsZero() && was.Deleted.IsZero() {
 		return nil
 	}
+	if crm.IsQuiet(ctx) && !is.RemindAt.After(t.core.Now(ctx)) { // that was elsewhere
+		return nil
+	}
 	_, err := t.core.Jobs.Enqueue(crm.SystemIn(ctx), crm.Job{
 		Kind: remindJob, Key: is.ID.String() + " " + is.RemindAt.Format(time.RFC3339Nano), Due: is.RemindAt,
 		Payload: reminder{is.ID, is.RemindAt},

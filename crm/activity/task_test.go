@@ -247,3 +247,22 @@ func TestNoRuleRunsAway(t *testing.T) {
 		}
 	})
 }
+
+func TestNobodyIsRemindedOfWhatAFormerSystemRemindedOf(t *testing.T) {
+	onBoth(t, func(ctx context.Context, t *testing.T, d *desk) {
+		now := d.Clock.Now()
+		quiet, times := crm.Quietly(ctx), map[crm.ID]int{}
+		for n, at := range []time.Duration{-time.Hour, time.Hour} {
+			made, err := d.Tasks.Create(quiet, activity.Task{Title: "x", RemindAt: now.Add(at)})
+			require.NoError(t, err)
+			times[made.ID] = n // of what is still to come
+		}
+		d.Clock.Advance(2 * time.Hour)
+		require.NoError(t, d.RunDue(t.Context()))
+		for id, want := range times {
+			task, err := d.Tasks.Get(ctx, id)
+			require.NoError(t, err)
+			require.Equal(t, want == 1, !task.Reminded.IsZero())
+		}
+	})
+}

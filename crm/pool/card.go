@@ -13,7 +13,7 @@ import (
 // Card is what a pool shows of a record that waits in it.
 type Card struct {
 	ID crm.ID
-	// Values are the fields the pool shows, by their names, those it masks by [Mask].
+	// Values are the fields the pool shows, by their names, those it masks by [crm.Mask].
 	// Absent ones have no entry.
 	Values crm.Values
 }
@@ -102,7 +102,7 @@ func (p *Pools) masked(ctx context.Context, pool *Pool, records *crm.Records, of
 	for _, v := range list.Items {
 		for _, name := range pool.Mask {
 			if text, _ := v[name].(string); text != "" {
-				of[v.ID()][name] = Mask(text)
+				of[v.ID()][name] = crm.Mask(text)
 			}
 		}
 	}

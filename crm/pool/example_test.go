@@ -215,8 +215,3 @@ func ExampleMoves_Get() {
 	fmt.Println(sure(o.Moves.Get(by("dana"), made.ID)).Kind)
 	// Output: claimed
 }
-
-func ExampleMask() {
-	fmt.Println(pool.Mask("13812340000"), pool.Mask("ada@example.com"), pool.Mask("Ada Lovelace"), pool.Mask("李雷"))
-	// Output: 138****0000 a***@example.com A*** 李*
-}

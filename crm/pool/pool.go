@@ -31,7 +31,7 @@ type Pool struct {
 	TeamIDs   []crm.ID `crm:"json" json:"team_ids,omitempty"`
 	MemberIDs []crm.ID `crm:"json" json:"member_ids,omitempty"`
 	// Show are the fields they see, and Mask those of text that they see in part, by
-	// [Mask]. Of any other there is no sign.
+	// [crm.Mask]. Of any other there is no sign.
 	Show []string `json:"show,omitempty"`
 	Mask []string `json:"mask,omitempty"`
 	// MaxHeld is how many records for which Where holds a member may own at once and claim

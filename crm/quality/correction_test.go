@@ -254,6 +254,22 @@ func TestUndoLeavesWhoWasErasedOrIsGone(t *testing.T) {
 	})
 }
 
+// TestAReasonThatNamesAPersonGoesWhateverItsWords has the words of the CRM's own reasons in it.
+func TestAReasonThatNamesAPersonGoesWhateverItsWords(t *testing.T) {
+	onBoth(t, func(ctx context.Context, t *testing.T, d *desk) {
+		ada := d.contact(ctx, t, contact{Name: "lovelace", Email: "ada@example.com"})
+		done, err := d.Apply(ctx, quality.Correction{
+			Object: "contact", Where: everyone, Changes: []quality.Change{{Field: "name", Op: quality.Title}}, Reason: "a person named lovelace was erased before",
+		})
+		require.NoError(t, err)
+		_, err = d.contacts.ErasePerson(ctx, ada.ID, "asked")
+		require.NoError(t, err)
+		kept, err := d.Runs.Get(ctx, done.Run.ID)
+		require.NoError(t, err)
+		require.Empty(t, kept.Reason)
+	})
+}
+
 // register is an Enricher that knows what it is told to.
 type register struct {
 	source string

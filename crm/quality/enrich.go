@@ -60,7 +60,7 @@ func (q *Quality) enrich(ctx context.Context, object string, id crm.ID, from Enr
 	if err != nil {
 		return Enriched{}, err
 	}
-	v, err := records.Get(ctx, id)
+	v, err := records.Get(ctx, id, crm.WithoutMasked())
 	if err != nil {
 		return Enriched{}, err
 	}
@@ -83,7 +83,7 @@ func (q *Quality) enrich(ctx context.Context, object string, id crm.ID, from Enr
 		if done, err = q.fill(ctx, records, v, found, source); !errors.Is(err, crm.ErrConflict) {
 			return done, err
 		}
-		if v, err = records.Get(ctx, id); err != nil {
+		if v, err = records.Get(ctx, id, crm.WithoutMasked()); err != nil {
 			return Enriched{}, err
 		}
 	}

@@ -63,6 +63,17 @@ func ExampleQuality_Violations() {
 	// Output: Ada Lovelace - The country is missing. Ask at the next call.
 }
 
+func ExampleQuality_Inspect() {
+	app, ctx := openOffice()
+	ada := must(app.contacts.Create(ctx, contact{Name: "Ada Lovelace"}))
+	must(app.Quality.Rules.Create(ctx, quality.Rule{
+		Object: "contact", Name: "Contacts have a country", When: "country == nil", Field: "country", Message: "is missing", Cure: "Ask at the next call.",
+	}))
+	wrong := must(app.Quality.Inspect(ctx, "contact", []crm.ID{ada.ID}))
+	fmt.Println(wrong[ada.ID]) // transfer.Options{Inspect: app.Quality.Inspect} has an import tell it of its rows
+	// Output: [country: is missing. Ask at the next call.]
+}
+
 func ExampleQuality_Overview() {
 	app, ctx := openOffice()
 	must(app.contacts.Create(ctx, contact{Name: "Ada Lovelace"}))

@@ -24,7 +24,7 @@ func (q *Quality) forget(ctx context.Context, of crm.Traces) (n int64, err error
 		if !names {
 			continue
 		}
-		if _, err := q.Runs.ErasePerson(ctx, run.ID, "it named a person who was erased"); err != nil {
+		if _, err := q.Runs.ErasePerson(ctx, run.ID, "as who it was of"); err != nil { // in words too short to be among those typed
 			return n, err
 		}
 		n++

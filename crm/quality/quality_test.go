@@ -64,6 +64,15 @@ func TestViolationsAreThoseOneMayRead(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []quality.RuleCount{{Rule: mail, Withheld: true}, {Rule: country, Count: 1}}, counts)
 
+		wrong, err := d.Inspect(owner, "contact", []crm.ID{mine.ID, other.ID})
+		require.NoError(t, err)
+		require.Equal(t, map[crm.ID][]string{mine.ID: {"Country. Ask."}}, wrong, "of records and fields he may read")
+		wrong, err = d.Inspect(ctx, "contact", []crm.ID{mine.ID, other.ID})
+		require.NoError(t, err)
+		require.Equal(t, []string{"Mail", "Country. Ask."}, wrong[other.ID], "the worst first")
+		_, err = d.Inspect(ctx, "contact", make([]crm.ID, quality.MaxInspected+1))
+		require.ErrorIs(t, err, crm.ErrInvalid)
+
 		score, err := d.Score(owner, "contact", mine.ID)
 		require.NoError(t, err)
 		require.Equal(t, []quality.Rule{country}, score.Violated)

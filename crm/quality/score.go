@@ -243,6 +243,10 @@ func (s *scorer) violated(ctx context.Context, list []crm.Values) (map[crm.ID][]
 	for i, v := range list {
 		ids[i] = v.ID()
 	}
+	return s.violating(ctx, ids)
+}
+
+func (s *scorer) violating(ctx context.Context, ids []crm.ID) (map[crm.ID][]Rule, error) {
 	violated := map[crm.ID][]Rule{}
 	for rules := range slices.Chunk(s.rules, crm.MaxMeasures) {
 		f := crm.Figures{GroupBy: []crm.GroupBy{{Field: "id"}}}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -26,6 +27,7 @@ type cellReader struct {
 	sides     []*sideColumns
 	placed    map[int]bool // columns of which a side has the value as well
 	countries countryNames
+	splits    bool // full names into given and family names
 	title     cases.Caser
 	now       time.Time
 }
@@ -52,6 +54,8 @@ type taken struct {
 	sides  []side
 	flags  []string // what is doubtful, and kept
 	empty  bool
+	// guessed says that no column has the kind of party.
+	guessed bool
 }
 
 func (f *taken) failf(field, format string, args ...any) {
@@ -81,6 +85,7 @@ func newCellReader(p *Plan, k *kind, now time.Time) *cellReader {
 			r.fields = append(r.fields, fieldColumns{name: name, info: r.kind.byName[name]})
 		}
 	}
+	r.splits = slices.ContainsFunc(p.Columns, func(c Column) bool { return c.Split })
 	r.newSides()
 	return r
 }
@@ -101,17 +106,25 @@ func (r *cellReader) read(row Row) *taken {
 		r.field(f, row, parts, out)
 	}
 	r.name(parts, out)
+	r.copies(out)
+	r.orderTimes(out)
 	if f := r.kind.byName["kind"]; f != nil && f.Required && slices.Contains(f.Choices, "person") && slices.Contains(f.Choices, "organisation") && out.values["kind"] == nil {
-		out.values["kind"] = r.plan.party(out.values, parts)
+		out.values["kind"], out.guessed = r.plan.party(out.values, parts), true
 	}
+	r.split(parts, out)
 	r.readSides(row, out)
+	r.narrow(out)
 	return out
 }
 
 // cell is the text of a column in a row, cleaned as the plan says.
 func (r *cellReader) cell(row Row, i int) string {
-	c := &r.plan.Columns[i]
-	text := tidy(row.Cells[i])
+	return r.clean(&r.plan.Columns[i], row.Cells[i])
+}
+
+// clean is a text as it counts in a column.
+func (r *cellReader) clean(c *Column, text string) string {
+	text = tidy(text)
 	if v, ok := c.Values[text]; ok {
 		text = v
 	}
@@ -163,13 +176,33 @@ func (r *cellReader) field(f fieldColumns, row Row, parts map[heading.Role]strin
 		return
 	}
 	if text, ok := r.plan.Set[f.name]; ok && !hasParts(r.plan, f) {
-		if from, ok := strings.CutPrefix(text, "{"); ok { // {email}: what that field has
-			text, _ = out.values[strings.TrimSuffix(from, "}")].(string)
-		}
-		if text != "" {
+		if text != "" && text[0] != '{' {
 			r.value(f, &Column{Field: f.name, Dates: YearFirst, Decimal: "."}, -1, text, "", out)
 		}
 	}
+}
+
+// copies gives fields what others have, as {email} in the plan says.
+func (r *cellReader) copies(out *taken) {
+	for _, f := range r.fields {
+		if from, ok := strings.CutPrefix(r.plan.Set[f.name], "{"); ok && out.values[f.name] == nil && !hasParts(r.plan, f) {
+			if text, _ := out.values[strings.TrimSuffix(from, "}")].(string); text != "" {
+				r.value(f, &Column{Field: f.name, Dates: YearFirst, Decimal: "."}, -1, text, "", out)
+			}
+		}
+	}
+}
+
+// narrow leaves of a row what a second pass of a migration writes.
+func (r *cellReader) narrow(out *taken) {
+	if r.plan.only == nil {
+		return
+	}
+	maps.DeleteFunc(out.values, func(name string, _ any) bool { return !r.plan.only[name] && name != r.plan.Key })
+	out.links = slices.DeleteFunc(out.links, func(l link) bool { return !r.plan.only[l.field] })
+	out.faults = slices.DeleteFunc(out.faults, func(f crm.Fault) bool { return !r.plan.only[f.Field] && f.Field != r.plan.Key })
+	out.sides, out.flags = nil, nil
+	out.empty = len(out.links)+len(out.faults) == 0 && len(out.values) <= 1
 }
 
 // title is what a column is called in messages.
@@ -207,11 +240,10 @@ func (r *cellReader) value(f fieldColumns, c *Column, i int, text, currency stri
 		}
 		out.values["refs"] = refs
 		return
-	case f.info == nil || f.name == "created":
-		if f.name == "created" {
-			r.created(c, i, text, out)
-			return
-		}
+	case isTime(f.name):
+		r.at(f.name, c, i, text, out)
+		return
+	case f.info == nil:
 		out.values[f.name] = text
 		return
 	}
@@ -227,16 +259,32 @@ func (r *cellReader) value(f fieldColumns, c *Column, i int, text, currency stri
 	r.flag(f.name, text, out)
 }
 
-// created reads when a record was created. What lies in the future was not.
-func (r *cellReader) created(c *Column, i int, text string, out *taken) {
+// at reads when a record was created, or last changed. What lies in the future was not.
+func (r *cellReader) at(name string, c *Column, i int, text string, out *taken) {
 	t, ok := r.time(c, i).read(text)
 	switch {
 	case !ok:
-		out.failf("created", "%q is no date that is understood", clip(text))
+		out.failf(name, "%q is no date that is understood", clip(text))
 	case t.After(r.now):
-		out.failf("created", "%q lies in the future", clip(text))
+		out.failf(name, "%q lies in the future", clip(text))
 	default:
-		out.values["created"] = t
+		out.values[name] = t
+	}
+}
+
+// orderTimes leaves out when a record was last changed where that was before it was created,
+// or where that is not known, so that it is created now.
+func (r *cellReader) orderTimes(out *taken) {
+	changed, ok := out.values["updated"].(time.Time)
+	if !ok {
+		return
+	}
+	created, known := out.values["created"].(time.Time)
+	if known && changed.Before(created) {
+		out.flags = append(out.flags, "updated: lies before the record was created, and is left out")
+	}
+	if !known || changed.Before(created) {
+		delete(out.values, "updated")
 	}
 }
 
@@ -401,11 +449,29 @@ func (r *cellReader) name(parts map[heading.Role]string, out *taken) {
 		phone, _ := out.values["phone"].(string)
 		whole = cmp.Or(email, phone)
 	}
-	if whole == "" {
-		whole = r.plan.Set["name"]
+	if text := r.plan.Set["name"]; whole == "" && !strings.HasPrefix(text, "{") {
+		whole = text
 	}
 	if whole != "" {
 		out.values["name"] = whole
+	}
+}
+
+// split makes given and family name of a full one, where the plan says so.
+func (r *cellReader) split(parts map[heading.Role]string, out *taken) {
+	whole := parts[heading.FullName]
+	if !r.splits || whole == "" || out.values["given_name"] != nil || out.values["family_name"] != nil ||
+		out.values["kind"] == "organisation" || legalForm(whole) {
+		return
+	}
+	given, family, ok := splitName(whole)
+	if !ok {
+		out.flags = append(out.flags, "name: is kept whole, since it may be parted into given and family name in several ways, or in none")
+		return
+	}
+	out.values["given_name"], out.values["family_name"] = given, family
+	if strings.Contains(whole, ",") {
+		out.values["name"] = joinName(given, "", family)
 	}
 }
 

@@ -39,7 +39,7 @@ func (p *Plan) formats(k *kind, src *buffered) error {
 	for i := range p.Columns {
 		c := &p.Columns[i]
 		f := k.byName[c.Field]
-		if f == nil && c.Field != "created" || c.Part == heading.Currency {
+		if f == nil && !isTime(c.Field) || c.Part == heading.Currency {
 			continue
 		}
 		if known := src.dates(); known != "" {
@@ -51,7 +51,7 @@ func (p *Plan) formats(k *kind, src *buffered) error {
 			}
 		}
 		switch {
-		case c.Field == "created" || f.Type == crm.TypeTime || f.Type == crm.TypeDate:
+		case isTime(c.Field) || f.Type == crm.TypeTime || f.Type == crm.TypeDate:
 			if err := p.dates(c, g.texts(i)); err != nil {
 				return err
 			}

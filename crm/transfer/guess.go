@@ -47,7 +47,7 @@ func (g *guesser) exact(i int, c *Column) bool {
 	case strings.HasPrefix(name, "refs.") && len(name) > len("refs."):
 		c.Field = strings.TrimSpace(c.Heading)
 		return true
-	case name == "owner_id" || name == "created":
+	case name == "owner_id" || isTime(name):
 		c.Field = name
 		return true
 	}
@@ -125,7 +125,8 @@ func (g *guesser) byRole(i int, c *Column) bool {
 		c.Field = "created"
 		return true
 	case heading.Updated:
-		return false
+		c.Field = "updated"
+		return true
 	}
 	if part, ok := nameParts[m.Role]; ok && g.namePart(c, part) {
 		return true

@@ -21,6 +21,10 @@ type Options struct {
 	// Errors gets the rows that failed as CSV: the source's columns, then line and reason.
 	// Of an import that is resumed it gets those from before as well.
 	Errors io.Writer
+	// Inspect is asked once for all records that a part of the rows created or changed, and says
+	// by record what is wrong with them: their rows are flagged with it. Quality.Inspect of
+	// package quality is one, by the tenant's rules. It sees what was written, in a dry run too.
+	Inspect func(ctx context.Context, object string, ids []crm.ID) (map[crm.ID][]string, error)
 }
 
 // Report is what became of the rows of an import. Each is one of created, updated,
@@ -28,6 +32,8 @@ type Options struct {
 type Report struct {
 	// ID is the import's; of a dry run it is zero.
 	ID crm.ID `json:"id,omitzero"`
+	// Object is the kind of record the rows are.
+	Object string `json:"object,omitempty"`
 	// DryRun says that nothing was written.
 	DryRun  bool  `json:"dry_run,omitempty"`
 	Rows    int64 `json:"rows"`
@@ -62,6 +68,8 @@ const (
 	maxFaults = 100
 	// maxPostponed is how many rows may wait for others further down.
 	maxPostponed = 100_000
+	// maxRefused is of how many keys a migration remembers why their rows failed.
+	maxRefused = 10_000
 )
 
 // Import brings the rows of a source in, by a plan that [Transfer.Plan] completed, and
@@ -123,7 +131,7 @@ func (t *Transfer) Resume(ctx context.Context, id crm.ID, src Source, o Options)
 		return Report{}, crm.Invalid("id", "the import was reverted: import the source anew")
 	}
 	kept := &buffered{Source: src}
-	if err := kept.fill(sampleSize); err != nil {
+	if err := kept.fill(); err != nil {
 		return Report{}, err
 	}
 	if digest(kept) != im.Digest {
@@ -159,6 +167,12 @@ type runner struct {
 	postponed []task
 	settled   map[int64]bool
 	parts     int64
+
+	former *former // what happened to the records before, or nil
+	// refused has for keys why their rows failed, where somebody asks; brings says that guarded
+	// fields of records that are there are changed too.
+	refused map[string]string
+	brings  bool
 }
 
 // task is a row to be imported.
@@ -194,7 +208,7 @@ func (t *Transfer) begin(ctx context.Context, src Source, p Plan, o Options) (*r
 	kept, ok := src.(*buffered)
 	if !ok {
 		kept = &buffered{Source: src}
-		if err := kept.fill(sampleSize); err != nil {
+		if err := kept.fill(); err != nil {
 			return nil, err
 		}
 	}
@@ -220,7 +234,7 @@ func (t *Transfer) begin(ctx context.Context, src Source, p Plan, o Options) (*r
 func (r *runner) take(im Import) {
 	r.im = im
 	r.report = Report{
-		ID: im.ID, Rows: im.Rows, Created: im.Created, Updated: im.Updated, Skipped: im.Skipped, Failed: im.Failed,
+		ID: im.ID, Object: im.ObjectName, Rows: im.Rows, Created: im.Created, Updated: im.Updated, Skipped: im.Skipped, Failed: im.Failed,
 		Flagged: im.Flagged, Related: im.Related, Faults: r.report.Faults,
 	}
 }
@@ -400,6 +414,7 @@ func (r *runner) part(ctx context.Context, part []task, final bool) error {
 	}
 	r.take(w.im)
 	r.parts += w.parts
+	w.account()
 	r.postponed = append(r.postponed, w.postponed...)
 	for _, t := range part {
 		if f, ok := w.told[t.number]; ok {
@@ -414,6 +429,22 @@ func (r *runner) part(ctx context.Context, part []task, final bool) error {
 		r.o.Progress(r.report)
 	}
 	return nil
+}
+
+// account adds what a part that was kept says to what is known of the whole.
+func (w *partWrite) account() {
+	r := w.runner
+	if r.former != nil {
+		r.former.report.Kept += w.kept
+		for _, reason := range w.left {
+			r.former.report.leave(reason)
+		}
+	}
+	for key, reason := range w.why {
+		if len(r.refused) < maxRefused {
+			r.refused[key] = reason
+		}
+	}
 }
 
 // unquoted is a reason as it is kept, without the values that it quotes: whose they are is

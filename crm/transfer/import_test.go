@@ -136,6 +136,21 @@ func TestNumbersAndDatesAreReadAsTheirColumnsWriteThem(t *testing.T) {
 	})
 }
 
+func TestRecordsKeepTheirTimes(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *shop) {
+		report, _ := s.bring(t, "Name,Created Date,Last Modified Date\nKept,2019-05-01,2020-06-02\nWrong,2019-05-01,2018-01-01\nNone,2019-05-01,\n", transfer.Plan{Object: "company"})
+		require.Equal(t, "rows 3 created 3 updated 0 skipped 0 failed 0 flagged 1", counts(report))
+		for name, updated := range map[string]string{"Kept": "2020-06-02", "Wrong": "2019-05-01", "None": "2019-05-01"} {
+			c := s.companyNamed(t, name)
+			require.Equal(t, "2019-05-01", c.Created.Format("2006-01-02"))
+			require.Equal(t, updated, c.Updated.Format("2006-01-02"), name)
+		}
+		report, _ = s.bring(t, "Name,Last Modified Date\nLate,2020-06-02\n", transfer.Plan{Object: "company"})
+		require.EqualValues(t, 1, report.Created)
+		require.Equal(t, s.Clock.Now(), s.companyNamed(t, "Late").Updated, "it is created now")
+	})
+}
+
 func TestReferencesAreFoundByKeyOrName(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *shop) {
 		// Subsidiaries may stand before what they belong to, and circles are refused.

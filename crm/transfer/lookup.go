@@ -20,6 +20,7 @@ type lookups struct {
 	r       *runner
 	known   map[link]crm.ID
 	members map[string]crm.ID // by what they are called; nil until they were read
+	keys    map[crm.ID]string // of members
 	kinds   map[string]*crm.Records
 	fields  map[string]map[string]crm.FieldInfo
 }
@@ -99,9 +100,13 @@ func (l *lookups) links(ctx context.Context, w *partWrite, row *ready) (bool, er
 		case !id.IsZero():
 			row.values[want.field] = id
 		case f.Tree || f.Ref == l.r.plan.Object:
-			if same(row.values["name"], want.text) {
+			switch itself := same(row.values["name"], want.text); {
+			case l.r.plan.KeepOrphans && !f.Required && (itself || w.final):
+				row.flags = append(row.flags, fmt.Sprintf("%s: is left out, since no %s is called %s, or it is above itself in turn", want.field, f.Ref, called))
+				continue
+			case itself:
 				w.fail(row.task, want.field+": would make a circle: the record is above itself")
-			} else {
+			default:
 				w.putOff(row.task, fmt.Sprintf("%s: no %s is called %s, or it is above itself in turn", want.field, f.Ref, called))
 			}
 			return false, nil
@@ -110,6 +115,8 @@ func (l *lookups) links(ctx context.Context, w *partWrite, row *ready) (bool, er
 			if err != nil || !made {
 				return false, err
 			}
+		case l.r.plan.KeepOrphans && !f.Required:
+			row.flags = append(row.flags, fmt.Sprintf("%s: is left out, since no %s is called %s", want.field, f.Ref, called))
 		default:
 			w.fail(row.task, fmt.Sprintf("%s: no %s is called %s", want.field, f.Ref, called))
 			return false, nil
@@ -130,7 +137,7 @@ func (l *lookups) find(ctx context.Context, group link, texts []string) error {
 	if err != nil {
 		return err
 	}
-	for _, field := range l.ways(group.by) {
+	for _, field := range l.ways(f.Ref, group.by) {
 		if _, ok := fields[field]; !ok && !strings.HasPrefix(field, "refs.") {
 			if group.by != "" {
 				return crm.Invalid("columns", "%s: %s has no field %q to be found by", group.field, f.Ref, field)
@@ -159,17 +166,24 @@ func (l *lookups) find(ctx context.Context, group link, texts []string) error {
 	return nil
 }
 
-// ways are the fields by which a reference is found, in turn.
-func (l *lookups) ways(by string) []string {
+// ways are the fields by which a reference to a kind is found, in turn.
+func (l *lookups) ways(kind, by string) []string {
 	if by != "" {
 		return []string{by}
 	}
-	return []string{"refs." + l.r.plan.System, "name", "key", "email"}
+	var ways []string
+	for _, system := range l.r.plan.systems[kind] {
+		ways = append(ways, "refs."+system)
+	}
+	if ways == nil {
+		ways = []string{"refs." + l.r.plan.System}
+	}
+	return append(ways, "name", "key", "email")
 }
 
 // secret reports whether a text that a reference is found by may be a protected value.
 func (l *lookups) secret(kind, by string) bool {
-	return slices.ContainsFunc(l.ways(by), func(field string) bool { return l.fields[kind][field].Protected })
+	return slices.ContainsFunc(l.ways(kind, by), func(field string) bool { return l.fields[kind][field].Protected })
 }
 
 // quoted is a text as reasons name it, which are kept in the clear.
@@ -251,11 +265,12 @@ func (l *lookups) owner(ctx context.Context, text string) (crm.ID, error) {
 		if err != nil {
 			return crm.ID{}, err
 		}
-		l.members = map[string]crm.ID{}
+		l.members, l.keys = map[string]crm.ID{}, map[crm.ID]string{}
 		for m, err := range records.All(ctx) {
 			if err != nil {
 				return crm.ID{}, err
 			}
+			l.keys[m.ID()], _ = m["key"].(string)
 			for _, name := range []string{"name", "email", "key", "refs." + l.r.plan.System} { // the surest last
 				if s, ok := m[name].(string); ok && s != "" {
 					l.members[crm.Fold(s)] = m.ID()

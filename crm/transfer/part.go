@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/embedcrm/embedcrm/crm"
 )
@@ -26,6 +27,10 @@ type partWrite struct {
 
 	created, updated, skipped, failed, flagged, related int64
 	postponed                                           []task
+
+	kept int64             // former changes
+	left []string          // why others were left out
+	why  map[string]string // rows failed, by key
 }
 
 // write imports the rows of a part.
@@ -59,6 +64,12 @@ func (w *partWrite) quoted(key string) string {
 
 func (w *partWrite) fail(t *task, reason string) {
 	w.failed++
+	if w.refused != nil && t.taken != nil {
+		if w.why == nil {
+			w.why = map[string]string{}
+		}
+		w.why[w.keyOf(t.taken.values)] = reason
+	}
 	w.told[t.number] = RowFault{Reason: reason}
 	w.settle(t)
 }
@@ -91,7 +102,8 @@ type ready struct {
 
 	values crm.Values
 	flags  []string
-	id     crm.ID // of the record it changes
+	id     crm.ID         // of the record it changes
+	former []formerChange // what happened to its record before
 	// written says that its record is as the row has it; created and changed, what it took.
 	written, created, changed bool
 }
@@ -101,6 +113,9 @@ type ready struct {
 func (w *partWrite) records(ctx context.Context, rows []*ready) error {
 	known, err := w.known(ctx, rows)
 	if err != nil {
+		return err
+	}
+	if err := w.formerOf(ctx, rows); err != nil {
 		return err
 	}
 	var fresh, change []*ready
@@ -130,6 +145,9 @@ func (w *partWrite) records(ctx context.Context, rows []*ready) error {
 	if err := w.create(ctx, fresh); err != nil {
 		return err
 	}
+	if change, err = w.differing(ctx, change); err != nil {
+		return err
+	}
 	for _, row := range change {
 		if row.id.IsZero() {
 			before := first[w.keyOf(row.values)]
@@ -157,10 +175,82 @@ func (w *partWrite) records(ctx context.Context, rows []*ready) error {
 	if err := w.sides(ctx, wrote); err != nil {
 		return err
 	}
+	if err := w.inspect(ctx, wrote); err != nil {
+		return err
+	}
 	for _, row := range wrote {
 		w.done(row)
 	}
 	return nil
+}
+
+// inspect asks what is wrong with the records that were written.
+func (w *partWrite) inspect(ctx context.Context, rows []*ready) error {
+	if w.o.Inspect == nil {
+		return nil
+	}
+	var ids []crm.ID
+	for _, row := range rows {
+		if row.created || row.changed {
+			ids = append(ids, row.id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	wrong, err := w.o.Inspect(ctx, w.kind.Kind(), ids)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		row.flags = append(row.flags, wrong[row.id]...)
+	}
+	return nil
+}
+
+// differing are the rows of a migration that say something else than their records: of a
+// delta run most do not, and are read in one go.
+func (w *partWrite) differing(ctx context.Context, rows []*ready) ([]*ready, error) {
+	if !w.brings {
+		return rows, nil
+	}
+	var ids []crm.ID
+	times := map[crm.ID]int{}
+	for _, row := range rows {
+		if !row.id.IsZero() {
+			ids = append(ids, row.id)
+			times[row.id]++
+		}
+	}
+	is := map[crm.ID]crm.Values{}
+	for part := range slices.Chunk(ids, removePage) {
+		for v, err := range w.kind.All(ctx, crm.Where("id in $1", part)) {
+			if err != nil {
+				return nil, err
+			}
+			is[v.ID()] = v
+		}
+	}
+	return slices.DeleteFunc(rows, func(row *ready) bool {
+		row.written = times[row.id] == 1 && w.says(row, is[row.id]) // rows of one record are written in their order
+		return row.written
+	}), nil
+}
+
+// says reports whether a record is as its row has it, and nothing happened to it since.
+func (w *partWrite) says(row *ready, is crm.Values) bool {
+	updated, _ := is["updated"].(time.Time)
+	for _, c := range row.former {
+		if c.at.After(updated) {
+			return false
+		}
+	}
+	for name, x := range row.values {
+		if row.changes(name) && !alikeValues(is[name], x) {
+			return false
+		}
+	}
+	return is != nil
 }
 
 // keyOf is what a row's record is known by.
@@ -221,7 +311,7 @@ func (w *partWrite) create(ctx context.Context, rows []*ready) error {
 		}
 		list[i] = row.values
 	}
-	faults, err := w.kind.Import(ctx, list)
+	faults, err := w.imported(ctx, rows, list)
 	if err != nil {
 		return err
 	}
@@ -284,15 +374,17 @@ func (w *partWrite) done(row *ready) {
 
 // update sets in a record what a row has values for.
 func (w *partWrite) update(ctx context.Context, row *ready) error {
+	if err := w.since(ctx, row); err != nil {
+		return err
+	}
+	write := w.kind.Update
+	if w.brings {
+		write = w.kind.Bring
+	}
 	var was int64
-	kept, err := w.kind.Update(ctx, row.id, func(v crm.Values) error {
+	kept, err := write(ctx, row.id, func(v crm.Values) error {
 		was, _ = v["version"].(int64)
-		for name, x := range row.values {
-			if name != "id" && name != "created" {
-				v[name] = x
-			}
-		}
-		return nil
+		return w.sets(row)(v)
 	})
 	switch {
 	case err == nil:
@@ -302,10 +394,47 @@ func (w *partWrite) update(ctx context.Context, row *ready) error {
 	default:
 		return err
 	}
+	if w.brings && !w.as(row, kept) { // a hook of the module's own made something else of a guarded field that changed with another
+		again, err := w.kind.Bring(ctx, row.id, w.sets(row))
+		if ignoreRefused(err) != nil {
+			return err
+		}
+		if err == nil {
+			kept = again
+		}
+	}
 	row.written = true
-	if kept["version"] != was {
-		row.changed = true
+	row.changed = row.changed || kept["version"] != was
+	if row.changed {
 		w.outcome.Updated = append(w.outcome.Updated, row.id)
 	}
 	return nil
+}
+
+// changes reports whether a value of a row is one that its record is given when it is there
+// already: what only a new one is given are its times, and a kind that was guessed.
+func (r *ready) changes(name string) bool {
+	return name != "id" && !isTime(name) && !(name == "kind" && r.taken != nil && r.taken.guessed)
+}
+
+// sets returns what puts the values of a row into a record.
+func (w *partWrite) sets(row *ready) func(crm.Values) error {
+	return func(v crm.Values) error {
+		for name, x := range row.values {
+			if row.changes(name) {
+				v[name] = x
+			}
+		}
+		return nil
+	}
+}
+
+// as reports whether guarded fields are as a row has them.
+func (w *partWrite) as(row *ready, kept crm.Values) bool {
+	for name, x := range row.values {
+		if f := w.kind.byName[name]; f != nil && f.Guarded && !alikeValues(kept[name], x) {
+			return false
+		}
+	}
+	return true
 }

@@ -55,7 +55,8 @@ type Plan struct {
 	// System is the name of the system the source is from, under which its own keys are
 	// kept in Record.Refs; empty is "import".
 	System string `json:"system,omitempty"`
-	// Set has values for fields that a row itself has none for.
+	// Set has values for fields that a row itself has none for. One such as "{name}" is what
+	// that field has: so a name serves as the key of what has no other.
 	Set map[string]string `json:"set,omitempty"`
 	// Currency is of amounts that name none, such as EUR.
 	Currency string `json:"currency,omitempty"`
@@ -70,11 +71,18 @@ type Plan struct {
 	Owners map[string]string `json:"owners,omitempty"`
 	// CreateMissing makes the records that rows refer to by name where there are none.
 	CreateMissing bool `json:"create_missing,omitempty"`
+	// KeepOrphans imports a row of which a reference leads nowhere without that reference,
+	// where the field is not required, and flags it. Else the row fails.
+	KeepOrphans bool `json:"keep_orphans,omitempty"`
 	// OnlyKnown makes none of the organisations that persons work at, where no organisation
 	// has the name: the row is flagged. Else they are made.
 	OnlyKnown bool `json:"only_known,omitempty"`
 
 	zone *time.Location
+	// only are the fields that a second pass of a migration writes; nil: all.
+	only map[string]bool
+	// systems are, by kind, the systems whose keys references are found by; else it is System.
+	systems map[string][]string
 }
 
 // Column is what becomes of a column.
@@ -108,6 +116,10 @@ type Column struct {
 	Currency string `json:"currency,omitempty"`
 	// Opposite says that yes in the column means no.
 	Opposite bool `json:"opposite,omitempty"`
+	// Split says that the column has persons' full names, "Ada Lovelace", "Lovelace, Ada" or
+	// 李雷, and that given and family name are made of them where no other column has these.
+	// A name that may be parted in two ways is kept whole, and flagged.
+	Split bool `json:"split,omitempty"`
 	// Note is why it is left out, or what is to be known of it.
 	Note string `json:"note,omitempty"`
 	// Rank is its place among the columns of one field: that with the lowest counts first.
@@ -128,7 +140,7 @@ const sampleSize = 1000
 // nothing has been taken.
 func (t *Transfer) Plan(ctx context.Context, src Source, given Plan) (Plan, Source, error) {
 	kept := &buffered{Source: src}
-	if err := kept.fill(sampleSize); err != nil {
+	if err := kept.fill(); err != nil {
 		return Plan{}, nil, err
 	}
 	kind, err := t.kind(ctx, given.Object)
@@ -249,7 +261,7 @@ func (k *kind) target(name string) error {
 	f := k.byName[name]
 	switch {
 	case strings.HasPrefix(name, "refs.") && len(name) > len("refs."):
-	case name == "id", name == "refs", name == "owner_id", name == "created":
+	case name == "id", name == "refs", name == "owner_id", isTime(name):
 	case f == nil:
 		return crm.Invalid("columns", "%s has no field %q: it has %s", k.Kind(), name, strings.Join(k.names(), ", "))
 	case f.Kernel || f.Computed:
@@ -266,8 +278,11 @@ func (k *kind) names() []string {
 			list = append(list, f.Name)
 		}
 	}
-	return append(list, "owner_id", "created")
+	return append(list, "owner_id", "created", "updated")
 }
+
+// isTime reports whether a column says when its record was created, or last changed.
+func isTime(name string) bool { return name == "created" || name == "updated" }
 
 // columns decides what becomes of the columns.
 func (p *Plan) columns(k *kind, headings []string, sample []Row) error {
@@ -290,6 +305,12 @@ func (p *Plan) columns(k *kind, headings []string, sample []Row) error {
 			if err := k.target(c.Field); err != nil {
 				return err
 			}
+		}
+		if c.Split {
+			if k.byName["given_name"] == nil || k.byName["family_name"] == nil || c.Field != "" && c.Field != "name" {
+				return crm.Invalid("columns", "%s: a %s has no given and family name to split it into", c.Heading, k.Kind())
+			}
+			c.Field, c.Part = "name", heading.FullName
 		}
 		own[i] = true
 		c.Heading, c.role, c.Rank = headings[i], meanings[i], -1
@@ -352,7 +373,7 @@ func (p *Plan) distinct(own []bool) error {
 // key decides what a record is known by, and what is done.
 func (p *Plan) key(k *kind) error {
 	filled := func(field string) bool {
-		return slices.ContainsFunc(p.Columns, func(c Column) bool { return c.Field == field })
+		return p.Set[field] != "" || slices.ContainsFunc(p.Columns, func(c Column) bool { return c.Field == field })
 	}
 	if p.Key != "" {
 		f := k.byName[p.Key]
@@ -360,7 +381,7 @@ func (p *Plan) key(k *kind) error {
 			return crm.Invalid("key", "%q is none: give id, refs.%s, or a text field of %s", p.Key, p.System, k.Kind())
 		}
 		if !filled(p.Key) {
-			return crm.Invalid("key", "no column goes into %s", p.Key)
+			return crm.Invalid("key", "no column goes into %s: say which does by Columns", p.Key)
 		}
 	} else {
 		names := []string{"id", "refs." + p.System}
@@ -406,8 +427,9 @@ type buffered struct {
 	next  int
 }
 
-func (b *buffered) fill(n int) error {
-	for len(b.ahead) < n {
+// fill reads ahead what is looked at.
+func (b *buffered) fill() error {
+	for len(b.ahead) < sampleSize {
 		r, err := b.Source.Next()
 		if err != nil {
 			b.ended = err

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/embedcrm/embedcrm/crm"
 )
@@ -126,26 +127,50 @@ func (u *undo) created(id crm.ID) bool {
 
 // restore gives one record its former values, unless it was changed since.
 func (u *undo) restore(ctx context.Context, records *crm.Records, id crm.ID) error {
-	former := map[string]json.RawMessage{}
-	latest, more := int64(0), true
-	for after := ""; more; {
+	former, latest, err := u.former(ctx, records, id)
+	if err != nil || former == nil {
+		return err
+	}
+	write := records.Update
+	for field := range former {
+		if f := u.kind.byName[field]; f != nil && f.Guarded && records.Kind() == u.kind.Kind() { // a migration sets these
+			write = records.Bring
+		}
+	}
+	_, err = write(ctx, id, func(v crm.Values) error { return back(v, former) }, crm.IfVersion(latest))
+	switch {
+	case err == nil:
+		u.out.Restored++
+	case errors.Is(err, crm.ErrConflict), errors.Is(err, crm.ErrInvalid), errors.Is(err, crm.ErrForbidden), errors.Is(err, crm.ErrNotFound):
+		u.out.leave(id, reasonOf(err))
+	default:
+		return err
+	}
+	return nil
+}
+
+// former are the values that the import found in a record, and the record's version. They
+// are nil where it is restored already, or is to be left as it is.
+func (u *undo) former(ctx context.Context, records *crm.Records, id crm.ID) (former map[string]json.RawMessage, latest int64, err error) {
+	former = map[string]json.RawMessage{}
+	for after, more := "", true; more; {
 		page, err := records.History(ctx, id, crm.After(after))
 		if errors.Is(err, crm.ErrNotFound) {
 			u.out.leave(id, "is not there any more, or you may not read it")
-			return nil
+			return nil, 0, nil
 		}
 		if err != nil {
-			return err
+			return nil, 0, err
 		}
 		for _, e := range page.Items {
 			if latest == 0 {
 				latest = e.Version
 				switch {
 				case e.Cause == u.cause(): // it has been restored
-					return nil
+					return nil, 0, nil
 				case e.Cause != cause(u.im.ID):
 					u.out.leave(id, changedSince)
-					return nil
+					return nil, 0, nil
 				}
 			}
 			if more = e.Cause == cause(u.im.ID); !more {
@@ -158,32 +183,22 @@ func (u *undo) restore(ctx context.Context, records *crm.Records, id crm.ID) err
 		after = page.Next
 		more = more && after != ""
 	}
-	_, err := records.Update(ctx, id, func(v crm.Values) error {
-		for field, raw := range former {
-			d := json.NewDecoder(bytes.NewReader(raw))
-			d.UseNumber()
-			var was any
-			if err := d.Decode(&was); err != nil {
-				return err
-			}
-			if field == "refs" {
-				for name := range v {
-					if len(name) > len("refs.") && name[:len("refs.")] == "refs." {
-						delete(v, name)
-					}
-				}
-			}
-			v[field] = was
+	return former, latest, nil
+}
+
+// back puts former values into a record.
+func back(v crm.Values, former map[string]json.RawMessage) error {
+	for field, raw := range former {
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.UseNumber()
+		var was any
+		if err := d.Decode(&was); err != nil {
+			return err
 		}
-		return nil
-	}, crm.IfVersion(latest))
-	switch {
-	case err == nil:
-		u.out.Restored++
-	case errors.Is(err, crm.ErrConflict), errors.Is(err, crm.ErrInvalid), errors.Is(err, crm.ErrForbidden), errors.Is(err, crm.ErrNotFound):
-		u.out.leave(id, reasonOf(err))
-	default:
-		return err
+		if field == "refs" {
+			maps.DeleteFunc(v, func(name string, _ any) bool { return len(name) > len("refs.") && strings.HasPrefix(name, "refs.") })
+		}
+		v[field] = was
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ type side struct {
 	kind   string
 	values crm.Values
 	link   string // the name of what it refers to besides
+	by     string // the field the link is found by; empty: the name
 	title  string // of its columns, for messages
 }
 
@@ -218,7 +219,7 @@ func (r *cellReader) readSides(row Row, out *taken) {
 		case len(titles) == 0 || len(titles) == 1 && only == "country": // which is the record's own
 		case made.kind == sideEmployment && made.link == "":
 			out.flags = append(out.flags, made.title+": is left out, since no organisation is there of which it could be")
-		case made.kind == sideEmployment && len(titles) == 1 && same(out.values["name"], made.link): // the organisation itself
+		case made.kind == sideEmployment && len(titles) == 1 && made.by == "" && same(out.values["name"], made.link): // the organisation itself
 		case made.kind == sideEmployment && out.values["kind"] == "organisation":
 			if len(titles) > 1 || !same(out.values["name"], made.link) {
 				out.flags = append(out.flags, made.title+": is left out, since the row is an organisation")
@@ -239,6 +240,9 @@ func (r *cellReader) readSide(s *sideColumns, field string, row Row, made *side,
 		}
 		return text != ""
 	}
+	if f.Ref != "" {
+		return r.readLink(s.fields[field], row, made, out)
+	}
 	found := ""
 	for _, i := range s.fields[field] {
 		text := r.cell(row, i)
@@ -252,10 +256,6 @@ func (r *cellReader) readSide(s *sideColumns, field string, row Row, made *side,
 			continue
 		}
 		found = text
-		if f.Ref != "" {
-			made.link = text
-			continue
-		}
 		v, err := r.typed(s.kind.roles[field].Role, f, &r.plan.Columns[i], i, text, "")
 		if err != nil {
 			out.flags = append(out.flags, fmt.Sprintf("%s: is left out, since %s", r.plan.title(i), err))
@@ -264,6 +264,21 @@ func (r *cellReader) readSide(s *sideColumns, field string, row Row, made *side,
 		made.values[field] = v
 	}
 	return found != ""
+}
+
+// readLink reads what a side refers to: by a key where a column has one, else by name.
+func (r *cellReader) readLink(columns []int, row Row, made *side, out *taken) bool {
+	for _, i := range columns {
+		text, by := r.cell(row, i), r.plan.Columns[i].By
+		switch {
+		case text == "":
+		case made.link == "" || made.by == "" && by != "":
+			made.link, made.by = text, by
+		case made.by == by && crm.Fold(text) != crm.Fold(made.link):
+			out.flags = append(out.flags, r.plan.title(i)+": is left out, since another column has the "+r.plan.Columns[i].Field)
+		}
+	}
+	return made.link != ""
 }
 
 // street puts a street together: the house number on the same line, and what stands in

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -240,15 +241,25 @@ func (w *partWrite) employers(ctx context.Context, list []*sideWrite) ([]*sideWr
 	if err != nil {
 		return nil, err
 	}
-	known := func(x *sideWrite) link { return link{field: field, text: crm.Fold(x.link)} }
-	wanted := map[string]bool{}
+	known := func(x *sideWrite) link {
+		if x.by != "" {
+			return link{field: field, by: x.by, text: x.link}
+		}
+		return link{field: field, text: crm.Fold(x.link)}
+	}
+	wanted := map[string]map[string]bool{} // names and keys, by the field they are of
 	for _, x := range list {
 		if _, ok := w.lookups.known[known(x)]; !ok {
-			wanted[x.link] = true
+			if wanted[x.by] == nil {
+				wanted[x.by] = map[string]bool{}
+			}
+			wanted[x.by][x.link] = true
 		}
 	}
-	if err := w.findOrganisations(ctx, records, wanted, field); err != nil {
-		return nil, err
+	for by, texts := range wanted {
+		if err := w.findOrganisations(ctx, records, by, texts, field); err != nil {
+			return nil, err
+		}
 	}
 	var out []*sideWrite
 	for _, x := range list {
@@ -256,6 +267,9 @@ func (w *partWrite) employers(ctx context.Context, list []*sideWrite) ([]*sideWr
 		switch {
 		case id == ambiguous:
 			x.row.flags = append(x.row.flags, fmt.Sprintf("%s: is left out, since several organisations are called %q", x.title, clip(x.link)))
+			continue
+		case id.IsZero() && x.by != "":
+			x.row.flags = append(x.row.flags, fmt.Sprintf("%s: is left out, since no organisation has the key %q", x.title, clip(x.link)))
 			continue
 		case id.IsZero() && w.plan.OnlyKnown:
 			x.row.flags = append(x.row.flags, fmt.Sprintf("%s: is left out, since no organisation is called %q", x.title, clip(x.link)))
@@ -281,15 +295,10 @@ func (w *partWrite) employers(ctx context.Context, list []*sideWrite) ([]*sideWr
 	return out, nil
 }
 
-// findOrganisations looks organisations up by their names.
-func (w *partWrite) findOrganisations(ctx context.Context, records *crm.Records, names map[string]bool, field string) error {
-	var texts []string
-	for name := range names {
-		texts = append(texts, name)
-	}
-	slices.Sort(texts)
-	for part := range slices.Chunk(texts, crm.MaxFind) {
-		found, err := records.Find(ctx, "name", part)
+// findOrganisations looks organisations up by their names, or by another field.
+func (w *partWrite) findOrganisations(ctx context.Context, records *crm.Records, by string, wanted map[string]bool, field string) error {
+	for part := range slices.Chunk(slices.Sorted(maps.Keys(wanted)), crm.MaxFind) {
+		found, err := records.Find(ctx, cmp.Or(by, "name"), part)
 		if err != nil {
 			return err
 		}
@@ -308,7 +317,11 @@ func (w *partWrite) findOrganisations(ctx context.Context, records *crm.Records,
 		}
 		for name, some := range found {
 			some = slices.DeleteFunc(some, func(id crm.ID) bool { return !organisation[id] })
-			switch at := (link{field: field, text: crm.Fold(name)}); len(some) {
+			at := link{field: field, text: crm.Fold(name)}
+			if by != "" {
+				at = link{field: field, by: by, text: name}
+			}
+			switch len(some) {
 			case 0:
 			case 1:
 				w.lookups.known[at] = some[0]

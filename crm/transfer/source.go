@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/embedcrm/embedcrm/crm"
 )
@@ -71,3 +72,12 @@ func checkHeadings(headings []string) error {
 	}
 	return crm.Invalid("headings", "the first line names no column: begin the file with a line of headings")
 }
+
+// noRows is a source of headings alone.
+type noRows []string
+
+// Headings implements [Source].
+func (s noRows) Headings() []string { return s }
+
+// Next implements [Source].
+func (noRows) Next() (Row, error) { return Row{}, io.EOF }

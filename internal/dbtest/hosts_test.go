@@ -194,7 +194,7 @@ func pgxHost(t *testing.T) host {
 // TestFullPool uses the Store itself inside a transaction that holds the only connection. It could wait for ever, and
 // says what is wrong instead, also where the limit is that of a pool which database/sql does not see.
 func TestFullPool(t *testing.T) {
-	const wait = 50 * time.Millisecond
+	const wait = 250 * time.Millisecond
 	for name, open := range map[string]func(t *testing.T) (*sql.DB, storage.Store){
 		"SQLite": func(t *testing.T) (*sql.DB, storage.Store) {
 			t.Helper()
@@ -208,6 +208,7 @@ func TestFullPool(t *testing.T) {
 			t.Helper()
 			db := pool(t, "pgx", pgtest.Server(t, pgtest.UTF8).Database(t))
 			db.SetMaxOpenConns(1)
+			require.NoError(t, db.PingContext(t.Context())) // to connect is not what is waited for here
 			return db, storeOf(t, db, postgres.Options{Wait: wait})
 		},
 		"pgxpool": func(t *testing.T) (*sql.DB, storage.Store) {
@@ -217,6 +218,7 @@ func TestFullPool(t *testing.T) {
 			t.Cleanup(pgxPool.Close)
 			db := stdlib.OpenDBFromPool(pgxPool)
 			t.Cleanup(func() { _ = db.Close() })
+			require.NoError(t, db.PingContext(t.Context()))
 			return db, storeOf(t, db, postgres.Options{Wait: wait})
 		},
 	} {

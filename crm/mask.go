@@ -1,4 +1,4 @@
-package pool
+package crm
 
 import (
 	"strings"
@@ -7,31 +7,32 @@ import (
 )
 
 // Mask is what is shown of a text that is not to be known: 138****0000 of a phone number,
-// a***@example.com of an address, A*** and 李* of a name.
+// a***@example.com of an address, A*** and 李* of a name. Of an address the domain stays
+// and of a number all but four digits, so that it can be told from others and not used.
 func Mask(text string) string {
 	if text == "" {
 		return ""
 	}
 	if at := strings.LastIndexByte(text, '@'); at > 0 {
-		return first(text) + "***" + text[at:]
+		return firstRune(text) + "***" + text[at:]
 	}
-	if n := digits(text); n >= 7 {
+	if n := phoneDigits(text); n >= 7 {
 		return maskDigits(text, n)
 	}
 	rest := utf8.RuneCountInString(text) - 1
 	if rest == 0 {
 		return "*"
 	}
-	return first(text) + strings.Repeat("*", min(3, rest))
+	return firstRune(text) + strings.Repeat("*", min(3, rest))
 }
 
-func first(text string) string {
+func firstRune(text string) string {
 	_, size := utf8.DecodeRuneInString(text)
 	return text[:size]
 }
 
-// digits is how many digits a phone number has, or 0 of what is none.
-func digits(text string) (n int) {
+// phoneDigits is how many digits a phone number has, or 0 of what is none.
+func phoneDigits(text string) (n int) {
 	for _, r := range text {
 		switch {
 		case unicode.IsDigit(r):

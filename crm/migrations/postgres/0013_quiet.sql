@@ -1,0 +1,1 @@
+ALTER TABLE {schema}.event ADD COLUMN quiet boolean;

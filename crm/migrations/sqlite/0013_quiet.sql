@@ -1,0 +1,1 @@
+ALTER TABLE crm_event ADD COLUMN quiet INTEGER;

@@ -1,0 +1,1 @@
+ALTER TABLE {schema}.segment_stale ADD COLUMN quiet boolean NOT NULL DEFAULT false;

@@ -1,0 +1,1 @@
+ALTER TABLE crm_segment_stale ADD COLUMN quiet INTEGER NOT NULL DEFAULT 0;
