@@ -207,8 +207,9 @@ func (o *object) current(ctx context.Context, tenant string, id ID) (into ID, le
 }
 
 // lookups is how often a record is looked for that merges lead to, while others merge and
-// undo merges.
-const lookups = 3
+// undo merges: each time it may have gone where it was looked for before. One that was
+// deleted after a merge of it was undone costs as many.
+const lookups = 20
 
 // found reads by once a record that id leads to. A record that is not found is looked for
 // where the one with its id was merged into.
