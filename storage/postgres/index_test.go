@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -74,6 +75,51 @@ func TestUnionsArePlannedOnce(t *testing.T) {
 	require.Positive(t, planned)
 }
 
+// TestKeysAreFoundByTheKey gives keys of a tenant that came after Postgres looked last, so
+// that it takes him for one of few rows: those with the keys are read, and no others,
+// with their values known to the planner and without.
+func TestKeysAreFoundByTheKey(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	db, store, heard := tasks(t, pgx.QueryExecModeExec)
+	db.SetMaxOpenConns(1)
+	_, err := db.ExecContext(ctx, `ALTER TABLE crm.task SET (autovacuum_enabled = false);
+		INSERT INTO crm.task SELECT 'late', gen_random_uuid(), now(), now(), 'Ad' FROM generate_series(1, 20000) AS n`)
+	require.NoError(t, err)
+	table := taskTable()
+	var ids []any
+	require.NoError(t, store.Read(ctx, "late", &storage.Query{Table: table, Limit: 300}, func() storage.Row {
+		row := make(storage.Values, 4)
+		ids = append(ids, row)
+		return row
+	}))
+	for i, row := range ids {
+		values, _ := row.(storage.Values)
+		ids[i] = values[0]
+	}
+	where := storage.And{storage.In{Field: storage.F("id"), Values: ids}, storage.Is{Field: storage.F("name"), Op: storage.Eq, Value: "Ad"}}
+	kept := &storage.Table{Name: "kept", Key: []string{"id"}, Columns: []storage.Column{{Name: "id", Kind: storage.ID}}}
+	for what, run := range map[string]func(){
+		"read": func() {
+			require.NoError(t, store.Read(ctx, "late", &storage.Query{Table: table, Where: where, Limit: 300}, func() storage.Row { return make(storage.Values, 4) }))
+		},
+		"expand": func() {
+			n, err := store.Expand(ctx, "late", &storage.Expansion{Into: kept, From: table, Where: where, Set: []storage.Assign{{Column: "id", Value: storage.F("id")}}})
+			require.NoError(t, err)
+			require.EqualValues(t, 300, n)
+		},
+	} {
+		run()
+		for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
+			_, err := db.ExecContext(ctx, "SET plan_cache_mode = "+mode+"; DELETE FROM crm.kept")
+			require.NoError(t, err)
+			plan := heard.preparedPlan(t, db)
+			require.Contains(t, plan, "task_pkey", what, mode)
+			requireRead(t, plan, 300)
+		}
+	}
+}
+
 // tasks are 30,000 tasks of ten tenants, and what is read of them is heard.
 func tasks(t *testing.T, mode pgx.QueryExecMode) (*sql.DB, storage.Store, *recorder) {
 	t.Helper()
@@ -88,6 +134,7 @@ func tasks(t *testing.T, mode pgx.QueryExecMode) (*sql.DB, storage.Store, *recor
 	require.NoError(t, store.Migrate(context.Background(), storage.Line{Name: "tasks", Files: fstest.MapFS{"postgres/0001_task.sql": {Data: []byte(`
 CREATE TABLE {schema}.task (tenant text COLLATE "C" NOT NULL, id uuid NOT NULL, due timestamptz, done timestamptz, name text COLLATE "C" NOT NULL,
 	PRIMARY KEY (tenant, id));
+CREATE TABLE {schema}.kept (tenant text COLLATE "C" NOT NULL, id uuid NOT NULL, PRIMARY KEY (tenant, id));
 CREATE INDEX task_due ON {schema}.task (tenant, due NULLS FIRST, id);
 CREATE INDEX task_done ON {schema}.task (tenant, done, id) WHERE done IS NOT NULL;
 CREATE INDEX task_name ON {schema}.task (tenant, name, id);
@@ -137,14 +184,30 @@ func (r *recorder) plan(t *testing.T, db *sql.DB) string {
 	return plan.String()
 }
 
-// recorder remembers the last read and its arguments.
+// preparedPlan is how Postgres runs what was heard last, prepared.
+func (r *recorder) preparedPlan(t *testing.T, db *sql.DB) string {
+	t.Helper()
+	var args []string
+	for _, arg := range r.args {
+		switch arg.(type) {
+		case string, int64: // what else there is, is of the driver
+			args = append(args, "'"+strings.ReplaceAll(fmt.Sprint(arg), "'", "''")+"'")
+		}
+	}
+	_, err := db.ExecContext(context.Background(), "DEALLOCATE ALL; PREPARE heard AS "+r.text)
+	require.NoError(t, err)
+	run := recorder{text: "EXECUTE heard(" + strings.Join(args, ", ") + ")"}
+	return run.plan(t, db)
+}
+
+// recorder remembers the last statement that reads, and its arguments.
 type recorder struct {
 	text string
 	args []any
 }
 
 func (r *recorder) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
-	if strings.HasPrefix(data.SQL, "SELECT") {
+	if strings.HasPrefix(data.SQL, "SELECT") || strings.HasPrefix(data.SQL, "INSERT") {
 		r.text, r.args = data.SQL, data.Args
 	}
 	return ctx

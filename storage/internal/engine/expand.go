@@ -36,7 +36,7 @@ func (s *session) Expand(ctx context.Context, tenant string, x *storage.Expansio
 			}
 			b.bind(x.Into.Columns[x.Into.Index(a.Column)].Kind, a.Value)
 		}
-		b.s(" FROM ").from(x.From, "t").s(" WHERE ").ofTenant("t")
+		b.s(" FROM ").fromKeys(x.From, x.Where).s(" WHERE ").ofKeys(x.From, x.Where)
 		if x.Where != nil {
 			b.s(" AND ")
 			if err := b.where(x.From, "t", x.Where, false); err != nil {

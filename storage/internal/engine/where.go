@@ -18,12 +18,12 @@ func (b *builder) where(t *storage.Table, alias string, e storage.Expr, not bool
 		return b.where(t, alias, e.Expr, !not)
 	case storage.Exists:
 		inner := func(r string) error { return b.where(e.Rel.Table, r, e.Where, false) }
-		if e.First && !not && b.joins < maxJoins {
+		if e.First && !not && b.joins < maxJoins && b.keys == nil {
 			return b.beginWith(alias, e.Rel, inner)
 		}
 		return b.exists(alias, e.Rel.Table, e.Rel.Column, e.Rel.Key, not, inner)
 	case storage.Count:
-		if e.Grouped && !t.Columns[t.Index(e.Rel.Key)].Null {
+		if e.Grouped && !t.Columns[t.Index(e.Rel.Key)].Null && b.keys == nil {
 			return b.countGrouped(alias, e, not)
 		}
 		r := b.next()
@@ -167,8 +167,9 @@ func (b *builder) exists(alias string, to *storage.Table, column, key string, no
 		return err
 	}
 	// A planner makes a join of each EXISTS, and the time to plan a join of many
-	// tables has no bound: past a handful they stay what they are.
-	if b.joins++; b.joins > maxJoins || b.rowwise {
+	// tables has no bound: past a handful they stay what they are. So does one that is
+	// asked of rows whose keys are given: a join might begin with it.
+	if b.joins++; b.joins > maxJoins || b.rowwise || b.keys != nil && alias == "t" {
 		b.s(b.d.NoJoin())
 	}
 	b.rowwise = outside

@@ -33,6 +33,9 @@ func (b *builder) fromRows(q *storage.Query) *builder {
 	w := firstWords(q.Where)
 	switch {
 	case w == nil:
+		if !q.Lock && !q.Share {
+			return b.fromKeys(q.Table, q.Where)
+		}
 	case b.d.WordIndex():
 		b.s(b.wordTable(q.Table), " AS w CROSS JOIN ")
 	default:
@@ -43,9 +46,32 @@ func (b *builder) fromRows(q *storage.Query) *builder {
 	return b.from(q.Table, "t")
 }
 
+// fewKeys are as many as any row may be held against: to look them up one by one costs as
+// much to begin with.
+const fewKeys = 16
+
+// fromKeys appends a table, or its rows with the keys that a condition gives, which then
+// leaves them out. A planner that has not looked at a tenant yet takes it for one of few
+// rows: any index with its name would do, and each of its rows be held against the list.
+// So the keys are looked up one by one, and the tenant beside them is one it cannot know.
+func (b *builder) fromKeys(t *storage.Table, where storage.Expr) *builder {
+	d, ok := b.d.(Bulk)
+	in := firstKeys(t, where)
+	if !ok || in == nil || len(in.Values) <= fewKeys {
+		return b.from(t, "t")
+	}
+	key := t.Columns[t.Index(in.Field.Name)]
+	b.keys = &in.Values[0]
+	b.s("(SELECT DISTINCT ").bind(storage.Text, b.tenant).s(` AS "tenant", unnest(`)
+	b.args = append(b.args, b.d.BindList(key.Kind, in.Values))
+	b.b = d.Array(b.b, b.n(), key.Kind)
+	b.s(`) AS "key") AS k CROSS JOIN LATERAL (SELECT * FROM `).from(t, "i").
+		s(` WHERE i."tenant" = k."tenant" AND `).column("i", key.Name).s(` = k."key"`, b.d.NoJoin(), ") AS t")
+	return b
+}
+
 // begin appends the tenant, and what a read begins with.
 func (b *builder) begin(q *storage.Query) {
-	b.keys = nil
 	if b.d.WordIndex() {
 		b.begun = nil
 		if w := firstWords(q.Where); w != nil {
@@ -54,30 +80,36 @@ func (b *builder) begin(q *storage.Query) {
 			return
 		}
 	}
+	b.ofKeys(q.Table, q.Where)
+}
+
+// ofKeys appends the tenant of t, and with a planner that wants to be told, the keys that
+// a condition gives.
+func (b *builder) ofKeys(t *storage.Table, where storage.Expr) {
 	d, ok := b.d.(KeyFinder)
-	in := firstKeys(q)
+	in := firstKeys(t, where)
 	if !ok || in == nil {
 		b.ofTenant("t")
 		return
 	}
 	b.keys = &in.Values[0]
-	k := q.Table.Columns[q.Table.Index(in.Field.Name)].Kind
+	k := t.Columns[t.Index(in.Field.Name)].Kind
 	b.b = d.Keys(b.b, in.Field.Name, k, b.text(b.tenant), func(to []byte) []byte {
 		b.args = append(b.args, b.d.BindList(k, in.Values))
 		return b.d.Placeholder(to, b.n(), storage.Text)
 	})
 }
 
-// firstKeys is the list of keys that a read is about.
-func firstKeys(q *storage.Query) *storage.In {
-	if len(q.Table.Key) != 1 {
+// firstKeys is the list of keys that a condition is about.
+func firstKeys(t *storage.Table, where storage.Expr) *storage.In {
+	if len(t.Key) != 1 {
 		return nil
 	}
 	var find func(e storage.Expr) *storage.In
 	find = func(e storage.Expr) *storage.In {
 		switch e := e.(type) {
 		case storage.In:
-			if e.Field == storage.F(q.Table.Key[0]) && len(e.Values) > 0 {
+			if e.Field == storage.F(t.Key[0]) && len(e.Values) > 0 {
 				return &e
 			}
 		case storage.And:
@@ -89,7 +121,7 @@ func firstKeys(q *storage.Query) *storage.In {
 		}
 		return nil
 	}
-	return find(q.Where)
+	return find(where)
 }
 
 func (b *builder) wordTable(t *storage.Table) string { return b.d.TableName(t.Name + "_words") }
