@@ -281,10 +281,18 @@ func (d *delivery) transaction(ctx context.Context, limit int, verdict error) er
 		if err != nil {
 			return err
 		}
+		done := map[uuid.UUID]bool{}
+		if verdict == nil {
+			if done, err = d.handBatch(ctx, b.events, records); err != nil {
+				return err
+			}
+		}
 		var changes []storage.Change
 		for _, e := range b.events {
 			failed := verdict
 			switch verdict = nil; {
+			case done[e.id]:
+				continue
 			case records[e.record]:
 				changes = append(changes, d.hold(e, nil))
 				continue

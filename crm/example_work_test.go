@@ -35,6 +35,26 @@ func ExampleCore_On() {
 	// 1 <nil>
 }
 
+// Many boats at once are registered by one call.
+func ExampleCore_OnBatch() {
+	h, ctx, _ := harbourThat(func(h *Harbour) error {
+		return h.OnBatch("boat.created", "first visits", func(ctx context.Context, events []crm.Event) error {
+			visits := make([]Visit, len(events))
+			for i, e := range events {
+				visits[i] = Visit{BoatID: e.Record, Arrived: crm.DateOf(e.Happened)}
+			}
+			fmt.Println(len(visits), "visits")
+			_, err := h.Visits.CreateAll(ctx, visits)
+			return err
+		})
+	})
+	must(h.Boats.CreateAll(ctx, []Boat{{Name: "Argo"}, {Name: "Pequod"}, {Name: "Beagle"}}))
+	fmt.Println(h.RunDue(context.Background()))
+	// Output:
+	// 3 visits
+	// <nil>
+}
+
 // Who was a customer of the former CRM is not welcomed again.
 func ExampleQuietly() {
 	h, ctx, _ := harbourThat(func(h *Harbour) error {

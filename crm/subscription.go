@@ -16,6 +16,7 @@ import (
 type subscription struct {
 	name, event string
 	fn          func(context.Context, Event) error
+	batch       func(context.Context, []Event) error // when not nil, what it is called with many by
 	// among returns, when not nil, which of the events of a batch fn is to be called
 	// for: one look for all of them, in the delivery's transaction.
 	among func(ctx context.Context, tenant string, events []placed) (map[ID]bool, error)
@@ -99,6 +100,8 @@ func (c *Core) On(event, name string, fn func(ctx context.Context, e Event) erro
 		err = Invalid("event", `%q is none: write "deal.won", "deal.*" or "*"`, event)
 	case fn == nil:
 		err = Invalid("fn", "there is no handler")
+	case s.outside && s.batch != nil:
+		err = Invalid("outside", "a handler of many events works in a transaction: use On for what reaches out of the database")
 	case s.attempts < 1:
 		err = Invalid("attempts", "a handler is called at least once")
 	case slices.ContainsFunc(c.subscriptions, func(o *subscription) bool { return o.name == name }):

@@ -2,6 +2,7 @@ package customers_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -82,5 +83,38 @@ func TestCheckReadsByIndexes(t *testing.T) {
 			require.NotContains(t, plan, "Seq Scan", s.Text)
 			require.NotRegexp(t, `SCAN (crm_duplicate_key|crm_customer|t)\b`, plan, s.Text)
 		}
+	})
+}
+
+// TestSegmentsFollowManyChangesByFewReads holds that which segments ask about what changed
+// is read for all that is at hand, and not for each change.
+func TestSegmentsFollowManyChangesByFewReads(t *testing.T) {
+	t.Parallel()
+	enginetest.Listening(t, func(t *testing.T, e enginetest.Engine, heard *enginetest.Heard) {
+		d := newDesk(t, e.Store, customers.Policy{})
+		ctx := as(t, "dana")
+		for _, country := range []string{"DE", "FR"} {
+			_, err := d.Segments.Create(ctx, customers.Segment{Key: strings.ToLower(country), Name: country, Kind: customers.DynamicSegment, Where: crm.Filter{Text: "country == '" + country + "'"}})
+			require.NoError(t, err)
+		}
+		require.NoError(t, d.RunDue(t.Context()))
+		list := make([]customers.Customer, 150)
+		for i := range list {
+			list[i] = customers.Customer{Kind: customers.Person, Name: fmt.Sprint("Ada ", i), Country: []string{"DE", "FR"}[i%2]}
+		}
+		_, err := d.Customers.CreateAll(ctx, list)
+		require.NoError(t, err)
+		heard.Forget()
+		require.NoError(t, d.RunDue(t.Context()))
+		reads := 0
+		for _, s := range heard.Reads() {
+			if strings.Contains(s.Text, "segment_use") {
+				reads++
+			}
+		}
+		require.LessOrEqual(t, reads, 6, "one that is at work for all, and whether there is any")
+		n, err := d.Segments.Count(ctx, "de")
+		require.NoError(t, err)
+		require.EqualValues(t, 75, n)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ const (
 const segmentDaily = 24 * time.Hour
 
 func (s *Segments) defineFollowing(core *crm.Core) error {
-	if err := core.On("*", "customers.segments", s.follow, crm.OnlyIf(s.inUse), crm.AlsoQuiet()); err != nil {
+	if err := core.OnBatch("*", "customers.segments", s.follow, crm.OnlyIf(s.inUse), crm.AlsoQuiet()); err != nil {
 		return err
 	}
 	for kind, fn := range map[string]func(context.Context, crm.Job, crm.ID) error{
@@ -124,76 +125,164 @@ func (s *Segments) correctNoted(ctx context.Context, id crm.ID, notes []staleMem
 	return err
 }
 
-// follow notes which customers an event makes stale, and in which segments.
-func (s *Segments) follow(ctx context.Context, e crm.Event) error {
-	fields, whole := []string{}, e.Version == 1 || len(e.Changes) == 0
-	anyCustom := false
+// concern is a field of a kind of record that an event says has changed. Of a custom field
+// the event has the key, and a use the name: any of them.
+type concern struct{ object, field string }
+
+const anyCustom = "custom."
+
+// concernsOf are what an event touches.
+func concernsOf(e *crm.Event) []concern {
+	var list []concern
+	whole := e.Version == 1 || len(e.Changes) == 0
 	for _, c := range e.Changes {
-		fields = append(fields, c.Field)
+		field := c.Field
+		if strings.HasPrefix(field, anyCustom) {
+			field = anyCustom
+		}
+		if touched := (concern{e.Object, field}); !slices.Contains(list, touched) {
+			list = append(list, touched)
+		}
 		whole = whole || c.Field == "deleted"
-		anyCustom = anyCustom || strings.HasPrefix(c.Field, "custom.") // by its key, which is not its name
 	}
 	_, verb, _ := strings.Cut(e.Name, ".")
 	if whole || slices.Contains([]string{"merged", "unmerged", "absorbed", "restored", "relinked", "erased"}, verb) {
-		fields = append(fields, everyField)
+		list = append(list, concern{e.Object, everyField})
 	}
-	text := "object == $1 and field in $2"
-	if anyCustom {
-		text = "object == $1 and (field in $2 or field startsWith 'custom.')"
-	}
-	page, err := s.uses.List(ctx, crm.Where(text, e.Object, fields), crm.Limit(crm.MaxPage))
-	if err != nil || len(page.Items) == 0 {
-		return err
-	}
-	byWay := map[string][]crm.ID{}
-	var segments []crm.ID
-	for _, u := range page.Items {
-		if !slices.Contains(byWay[u.Way], u.SegmentID) {
-			byWay[u.Way] = append(byWay[u.Way], u.SegmentID)
-		}
-		if !slices.Contains(segments, u.SegmentID) {
-			segments = append(segments, u.SegmentID)
-		}
-	}
-	for way, of := range byWay {
-		if err := s.noteWay(ctx, &e, way, of); err != nil {
-			return err
-		}
-	}
-	return s.wake(ctx, segmentStaleJob, segments...)
+	return list
 }
 
-// noteWay notes the customers that a way leads to from the record of an event.
-func (s *Segments) noteWay(ctx context.Context, e *crm.Event, way string, segments []crm.ID) error {
-	if strings.Contains(way, "$1") {
-		for _, id := range segments {
-			who := crm.Filter{Text: way, Args: []any{e.Record}}
-			_, err := s.stale.Expand(ctx, "customer", who, staleMember{SegmentID: id, Quiet: e.Quiet}, map[string]string{"customer_id": "id", "id": "id"})
-			if err != nil {
+// follow notes which customers events make stale, and in which segments.
+func (s *Segments) follow(ctx context.Context, events []crm.Event) error {
+	concerns := make([][]concern, len(events))
+	for i := range events {
+		concerns[i] = concernsOf(&events[i])
+	}
+	uses, err := s.usesOf(ctx, slices.Concat(concerns...))
+	if err != nil || len(uses) == 0 {
+		return err
+	}
+	n := s.noting(ctx)
+	for i := range events {
+		byWay := map[string][]crm.ID{}
+		for _, c := range concerns[i] {
+			for _, u := range uses[c] {
+				if !slices.Contains(byWay[u.Way], u.SegmentID) {
+					byWay[u.Way] = append(byWay[u.Way], u.SegmentID)
+				}
+			}
+		}
+		for way, segments := range byWay {
+			if err := n.way(&events[i], way, segments); err != nil {
 				return err
 			}
 		}
+	}
+	if err := n.flush(); err != nil || len(n.segments) == 0 {
+		return err
+	}
+	return s.wake(ctx, segmentStaleJob, slices.SortedFunc(maps.Keys(n.segments), crm.ID.Compare)...)
+}
+
+// usesOf are the uses of what is touched.
+func (s *Segments) usesOf(ctx context.Context, touched []concern) (map[concern][]segmentUse, error) {
+	var objects, fields []string
+	text := "object in $1 and field in $2"
+	for _, c := range touched {
+		objects, fields = append(objects, c.object), append(fields, c.field)
+		if c.field == anyCustom {
+			text = "object in $1 and (field in $2 or field startsWith 'custom.')"
+		}
+	}
+	uses := map[concern][]segmentUse{}
+	for u, err := range s.uses.All(ctx, crm.Where(text, distinct(objects), distinct(fields))) {
+		if err != nil {
+			return nil, err
+		}
+		field := u.Field
+		if strings.HasPrefix(field, anyCustom) {
+			field = anyCustom
+		}
+		c := concern{u.Object, field}
+		uses[c] = append(uses[c], u)
+	}
+	return uses, nil
+}
+
+func distinct(list []string) []string {
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// noting writes down stale customers, each once in a segment.
+type noting struct {
+	s        *Segments
+	ctx      context.Context //nolint:containedctx // of the one call that it is made for
+	known    map[staleMember]bool
+	rows     []staleMember
+	segments map[crm.ID]bool // those that have some
+}
+
+func (s *Segments) noting(ctx context.Context) *noting {
+	return &noting{s: s, ctx: ctx, known: map[staleMember]bool{}, segments: map[crm.ID]bool{}}
+}
+
+// note notes customers for segments.
+func (n *noting) note(segments, customers []crm.ID) error {
+	for _, segment := range segments {
+		n.segments[segment] = true
+		for _, id := range customers {
+			row := staleMember{SegmentID: segment, CustomerID: id, Quiet: crm.IsQuiet(n.ctx)}
+			if n.known[row] {
+				continue
+			}
+			n.known[row] = true
+			if n.rows = append(n.rows, row); len(n.rows) == crm.MaxPage {
+				if err := n.flush(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (n *noting) flush() error {
+	rows := n.rows
+	n.rows = nil
+	if len(rows) == 0 {
 		return nil
+	}
+	return n.s.stale.Append(n.ctx, rows...)
+}
+
+// way notes the customers that a way leads to from the record of an event.
+func (n *noting) way(e *crm.Event, way string, segments []crm.ID) error {
+	if strings.Contains(way, "$1") {
+		return n.found(e, way, segments)
 	}
 	ids := []crm.ID{e.Record}
 	if way != "id" {
 		var err error
-		if ids, err = s.referred(ctx, e, way); err != nil {
+		if ids, err = n.s.referred(n.ctx, e, way); err != nil {
 			return err
 		}
 	}
-	return s.note(ctx, segments, ids)
+	return n.note(segments, ids)
 }
 
-// note appends customers to the stale ones of segments.
-func (s *Segments) note(ctx context.Context, segments, customers []crm.ID) error {
-	rows, quiet := make([]staleMember, 0, len(segments)*len(customers)), crm.IsQuiet(ctx)
-	for _, segment := range segments {
-		for _, id := range customers {
-			rows = append(rows, staleMember{SegmentID: segment, CustomerID: id, Quiet: quiet})
+// found notes the customers of whom a condition about the record of an event holds, by one
+// statement for each segment.
+func (n *noting) found(e *crm.Event, way string, segments []crm.ID) error {
+	for _, id := range segments {
+		n.segments[id] = true
+		who := crm.Filter{Text: way, Args: []any{e.Record}}
+		row := staleMember{SegmentID: id, Quiet: e.Quiet}
+		if _, err := n.s.stale.Expand(n.ctx, "customer", who, row, map[string]string{"customer_id": "id", "id": "id"}); err != nil {
+			return err
 		}
 	}
-	return s.stale.Append(ctx, rows...)
+	return nil
 }
 
 // referred are the customers to whom a record refers and referred.
@@ -254,17 +343,22 @@ func (s *Segments) touch(ctx context.Context, ledger string, customers []crm.ID)
 	if len(customers) == 0 {
 		return nil
 	}
-	page, err := s.uses.List(ctx, crm.Where("object == $1 and field == $2", ledger, everyField), crm.Limit(crm.MaxPage))
-	if err != nil || len(page.Items) == 0 {
+	touched := concern{ledger, everyField}
+	uses, err := s.usesOf(ctx, []concern{touched})
+	if err != nil || len(uses) == 0 {
 		return err
 	}
 	var segments []crm.ID
-	for _, u := range page.Items {
+	for _, u := range uses[touched] {
 		if !slices.Contains(segments, u.SegmentID) {
 			segments = append(segments, u.SegmentID)
 		}
 	}
-	if err := s.note(ctx, segments, customers); err != nil {
+	n := s.noting(ctx)
+	if err := n.note(segments, customers); err != nil {
+		return err
+	}
+	if err := n.flush(); err != nil {
 		return err
 	}
 	jobs := make([]crm.Job, len(segments)) // without keys, for which one host's transaction would wait for another's
