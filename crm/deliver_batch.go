@@ -2,6 +2,7 @@ package crm
 
 import (
 	"context"
+	"slices"
 
 	"github.com/google/uuid"
 )
@@ -22,7 +23,7 @@ func (c *Core) OnBatch(event, name string, fn func(ctx context.Context, events [
 		return c.On(event, name, nil, opts...)
 	}
 	return c.On(event, name, func(ctx context.Context, e Event) error { return fn(ctx, []Event{e}) },
-		append(opts[:len(opts):len(opts)], func(s *subscription) { s.batch = fn })...)
+		append(slices.Clip(opts), func(s *subscription) { s.batch = fn })...)
 }
 
 // handBatch gives the events of a batch, from the first on, to a handler of many, and

@@ -63,7 +63,7 @@ func TestAHandlerOfManyIsCalledOnce(t *testing.T) {
 		s.work(t)
 		require.Equal(t, [][]string{{`"A"`, `"B"`}, {`"C"`, `"D"`}, {`"E"`}}, got.names, "in order, and quiet ones by themselves")
 		require.Equal(t, []bool{false, true, false}, got.quiet)
-		require.EqualValues(t, 5, s.count(t, ctx))
+		require.EqualValues(t, 5, s.count(ctx, t))
 		s.work(t)
 		require.Len(t, got.names, 3, "each once")
 
@@ -78,7 +78,7 @@ func TestAHandlerOfManyIsCalledOnce(t *testing.T) {
 	})
 }
 
-func (s *shop) count(t *testing.T, ctx context.Context) int64 {
+func (s *shop) count(ctx context.Context, t *testing.T) int64 {
 	t.Helper()
 	n, err := s.deals.Count(ctx)
 	require.NoError(t, err)
@@ -101,7 +101,7 @@ func TestOneEventAtFaultHoldsUpItsRecordAlone(t *testing.T) {
 		s.work(t)
 		require.Equal(t, [][]string{{`"A"`, `"B"`, `"C"`, `"Name 2"`}, {`"A"`}, {`"B"`}, {`"C"`}}, got.names,
 			"all, then each; the later one of the record waits")
-		require.EqualValues(t, 2, s.count(t, ctx), "what failed is undone")
+		require.EqualValues(t, 2, s.count(ctx, t), "what failed is undone")
 		held, err := s.Subscriptions.Held(ctx, "many")
 		require.NoError(t, err)
 		require.Len(t, held.Items, 2)
@@ -115,7 +115,7 @@ func TestOneEventAtFaultHoldsUpItsRecordAlone(t *testing.T) {
 		s.Clock.Advance(time.Minute)
 		s.work(t)
 		require.Equal(t, [][]string{{`"B"`}, {`"Name 2"`}, {`"Name 3"`}}, got.names[5:])
-		require.EqualValues(t, 6, s.count(t, ctx))
+		require.EqualValues(t, 6, s.count(ctx, t))
 		s.whole(t)
 	})
 }

@@ -84,7 +84,7 @@ func TestKeysAreFoundByTheKey(t *testing.T) {
 	db, store, heard := tasks(t, pgx.QueryExecModeExec)
 	db.SetMaxOpenConns(1)
 	_, err := db.ExecContext(ctx, `ALTER TABLE crm.task SET (autovacuum_enabled = false);
-		INSERT INTO crm.task SELECT 'late', gen_random_uuid(), now(), now(), 'Ad' FROM generate_series(1, 20000) AS n`)
+		INSERT INTO crm.task SELECT 'late', gen_random_uuid(), now(), NULL, 'Ad' FROM generate_series(1, 20000) AS n`)
 	require.NoError(t, err)
 	table := taskTable()
 	var ids []any
