@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"reflect"
 	"strings"
 	"testing"
@@ -106,6 +107,65 @@ func other(t *testing.T, field reflect.Value) {
 	}
 }
 
+// shown is what somebody is shown of a record, in every way there is to read one.
+type shown struct {
+	whole     any // as the system reads it
+	got, past any
+	events    []crm.Event
+}
+
+// read reads a record by its id, as it was, and what happened to it.
+func (m *maker) read(ctx context.Context, t *testing.T, k crm.AnyKindOf, id crm.ID) (is shown) {
+	t.Helper()
+	var err error
+	is.whole, err = k.Get(m.sys, id)
+	require.NoError(t, err)
+	is.got, err = k.Get(ctx, id)
+	require.NoError(t, err)
+	is.past, err = k.AsOf(ctx, id)
+	require.NoError(t, err)
+	is.events, err = k.History(ctx, id)
+	require.NoError(t, err)
+	return is
+}
+
+// unchanged holds that a record is as it was.
+func (m *maker) unchanged(t *testing.T, k crm.AnyKindOf, id crm.ID, whole any) {
+	t.Helper()
+	after, err := k.Get(m.sys, id)
+	require.NoError(t, err)
+	require.Equal(t, whole, after)
+}
+
+// mayNotSet holds that no verb writes a field, and that each says which it is.
+func mayNotSet(ctx context.Context, t *testing.T, k crm.AnyKindOf, id crm.ID, name string) {
+	t.Helper()
+	what := k.Name() + "." + name
+	set := func(v any) { other(t, crm.FieldOf(v, name)) }
+	for _, err := range []error{k.Update(ctx, id, set), k.Do(ctx, id, set)} {
+		require.ErrorIs(t, err, crm.ErrForbidden, what)
+		require.ErrorContains(t, err, name)
+	}
+	given := k.New()
+	set(given)
+	_, _, err := k.Create(ctx, given)
+	require.ErrorIs(t, err, crm.ErrForbidden, what)
+}
+
+// referring are the other kinds that refer to one, each with the step of a path to it.
+func referring(kinds []crm.AnyKindOf, to crm.AnyKindOf) iter.Seq2[crm.AnyKindOf, string] {
+	return func(yield func(crm.AnyKindOf, string) bool) {
+		for _, from := range kinds {
+			for field, ref := range from.References() {
+				step, _ := strings.CutSuffix(field, "_id")
+				if ref == to.Name() && from.Name() != to.Name() && !yield(from, step) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // attempts are all one can do to a record by its id.
 func attempts(ctx context.Context, k crm.AnyKindOf, id crm.ID) map[string]error {
 	called := func(any) { panic("the record was handed out") }
@@ -146,9 +206,7 @@ func (m *maker) sameAsMissing(ctx context.Context, t *testing.T, k crm.AnyKindOf
 	require.NoError(t, err)
 	require.Empty(t, figures.Rows)
 	require.Equal(t, []any{int64(0), nil}, figures.Total.Values)
-	after, err := k.Get(m.sys, id)
-	require.NoError(t, err)
-	require.Equal(t, before, after)
+	m.unchanged(t, k, id, before)
 }
 
 func TestNoVerbReachesWhatIsNotTheActors(t *testing.T) {
@@ -244,15 +302,8 @@ func TestNoVerbShowsAHiddenField(t *testing.T) {
 			}
 			m.grant(t, crm.Allow(crm.AnyKind, crm.LevelAll), hidden...)
 			ctx := as(t, "ada")
-			before, err := k.Get(m.sys, id)
-			require.NoError(t, err)
-			got, err := k.Get(ctx, id)
-			require.NoError(t, err)
-			past, err := k.AsOf(ctx, id)
-			require.NoError(t, err)
-			events, err := k.History(ctx, id)
-			require.NoError(t, err)
-			for _, e := range events {
+			is := m.read(ctx, t, k, id)
+			for _, e := range is.events {
 				require.Empty(t, e.Changes)
 			}
 			if len(k.Searched()) > 0 {
@@ -261,8 +312,8 @@ func TestNoVerbShowsAHiddenField(t *testing.T) {
 			}
 			for _, name := range k.Fields() {
 				what := k.Name() + "." + name
-				require.Zero(t, crm.FieldOf(got, name).Interface(), what)
-				require.Zero(t, crm.FieldOf(past, name).Interface(), what)
+				require.Zero(t, crm.FieldOf(is.got, name).Interface(), what)
+				require.Zero(t, crm.FieldOf(is.past, name).Interface(), what)
 				named := map[string]error{
 					"readable": k.Readable(ctx, name),
 					"custom":   k.Readable(ctx, "custom.x"),
@@ -280,35 +331,19 @@ func TestNoVerbShowsAHiddenField(t *testing.T) {
 					}
 				}
 				require.ErrorContains(t, named["readable"], name)
-				set := func(v any) { other(t, crm.FieldOf(v, name)) }
-				for _, err := range []error{k.Update(ctx, id, set), k.Do(ctx, id, set)} {
-					require.ErrorIs(t, err, crm.ErrForbidden, what)
-					require.ErrorContains(t, err, name)
-				}
-				given := k.New()
-				set(given)
-				_, _, err := k.Create(ctx, given)
-				require.ErrorIs(t, err, crm.ErrForbidden, what)
+				mayNotSet(ctx, t, k, id, name)
 			}
-			after, err := k.Get(m.sys, id)
-			require.NoError(t, err)
-			require.Equal(t, before, after)
+			m.unchanged(t, k, id, is.whole)
 
 			// From records that refer to it.
-			for _, from := range kinds {
-				for field, ref := range from.References() {
-					step, _ := strings.CutSuffix(field, "_id")
-					if ref != k.Name() || from.Name() == k.Name() {
-						continue
-					}
-					for _, name := range k.Fields() {
-						path := step + "." + name
-						require.Error(t, from.List(ctx, crm.OrderBy(path)), "%s by %s", from.Name(), path)
-						require.Error(t, from.List(ctx, crm.Where(path+" == nil")), "%s by %s", from.Name(), path)
-						for by, f := range figuresOf(path) {
-							_, err := m.Aggregate(ctx, from.Name(), f)
-							require.Error(t, err, "%s of %s by %s", by, from.Name(), path)
-						}
+			for from, step := range referring(kinds, k) {
+				for _, name := range k.Fields() {
+					path := step + "." + name
+					require.Error(t, from.List(ctx, crm.OrderBy(path)), "%s by %s", from.Name(), path)
+					require.Error(t, from.List(ctx, crm.Where(path+" == nil")), "%s by %s", from.Name(), path)
+					for by, f := range figuresOf(path) {
+						_, err := m.Aggregate(ctx, from.Name(), f)
+						require.Error(t, err, "%s of %s by %s", by, from.Name(), path)
 					}
 				}
 			}
@@ -327,22 +362,13 @@ func TestNoVerbWritesAReadOnlyField(t *testing.T) {
 			}
 			m.grant(t, crm.Allow(crm.AnyKind, crm.LevelAll), rules...)
 			ctx := as(t, "ada")
-			before, err := k.Get(m.sys, id)
-			require.NoError(t, err)
-			got, err := k.Get(ctx, id)
-			require.NoError(t, err)
-			require.Equal(t, before, got)
+			is := m.read(ctx, t, k, id)
+			require.Equal(t, is.whole, is.got)
 			for _, name := range k.Fields() {
 				require.NoError(t, k.Readable(ctx, name))
-				set := func(v any) { other(t, crm.FieldOf(v, name)) }
-				err := k.Update(ctx, id, set)
-				require.ErrorIs(t, err, crm.ErrForbidden, "%s.%s", k.Name(), name)
-				require.ErrorContains(t, err, name)
-				require.ErrorIs(t, k.Do(ctx, id, set), crm.ErrForbidden)
+				mayNotSet(ctx, t, k, id, name)
 			}
-			after, err := k.Get(m.sys, id)
-			require.NoError(t, err)
-			require.Equal(t, before, after)
+			m.unchanged(t, k, id, is.whole)
 		}
 	})
 }
@@ -372,9 +398,7 @@ func TestEveryVerbTakesItsRight(t *testing.T) {
 			}
 			_, err = k.Exportable(ctx)
 			require.ErrorIs(t, err, crm.ErrForbidden)
-			after, err := k.Get(m.sys, id)
-			require.NoError(t, err)
-			require.Equal(t, before, after)
+			m.unchanged(t, k, id, before)
 			require.NoError(t, k.End(m.sys, id, "deleted"))
 			require.ErrorIs(t, k.End(ctx, id, "restored"), crm.ErrForbidden)
 		}
