@@ -3,12 +3,9 @@ package crm_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"iter"
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,154 +14,6 @@ import (
 
 // These tests hold for every kind of record and every field of a core: a new one
 // joins by being defined.
-
-// maker makes a record of any kind, with what it refers to.
-type maker struct {
-	*office
-
-	n int
-}
-
-// make returns a struct of a kind that can be created, and its id once it was.
-func (m *maker) fill(t *testing.T, k crm.AnyKindOf) any {
-	t.Helper()
-	v := k.New()
-	m.n++
-	switch v := v.(type) {
-	case *crm.Share:
-		v.Object, v.RecordID, v.MemberID, v.Access = "deal", m.owned(t, crm.ID{}).ID, m.boss.ID, crm.ShareRead
-	case *crm.CustomField:
-		v.Object, v.Name, v.Type = "company", fmt.Sprint("x", m.n), crm.FieldText
-	case *crm.Rule:
-		v.Object, v.Name, v.When = "deal", fmt.Sprint("x", m.n), "name == 'refused'"
-	case *crm.Process:
-		v.Object, v.Key, v.Name, v.Steps = "deal", fmt.Sprint("x", m.n), "x", []crm.Step{{Key: "done", Kind: crm.StepEnd}}
-	case *crm.Retention:
-		v.Name, v.Object, v.Since, v.After, v.Action = fmt.Sprint("x", m.n), "deal", "updated", "90d", crm.RetentionDelete
-	default:
-		k.Required(func(field reflect.Value, name, ref, one string) {
-			switch {
-			case ref != "":
-				field.Set(reflect.ValueOf(m.make(t, m.kind(ref))))
-			case one != "":
-				field.SetString(one)
-			case field.Kind() == reflect.String:
-				field.SetString(fmt.Sprint("x", m.n))
-			default:
-				require.Fail(t, "no value is known for "+k.Name()+"."+name)
-			}
-		}, v)
-	}
-	return v
-}
-
-func (m *maker) make(t *testing.T, k crm.AnyKindOf) crm.ID {
-	t.Helper()
-	_, id, err := k.Create(m.sys, m.fill(t, k))
-	require.NoError(t, err, k.Name())
-	return id
-}
-
-// other gives a field another value than it has.
-func other(t *testing.T, field reflect.Value) {
-	t.Helper()
-	switch v := field.Addr().Interface().(type) {
-	case *crm.ID:
-		*v = crm.ID{0x0e}
-	case *crm.Money:
-		*v = crm.EUR(v.Minor + 1)
-	case *crm.Date:
-		*v = crm.Date{Year: 1999, Month: 9, Day: 9}
-	case *time.Time:
-		*v = v.Add(time.Hour)
-	case *crm.Refs:
-		*v = crm.Refs{"hostile": "x"}
-	case *crm.Custom:
-		*v = crm.Custom{"hostile": "x"}
-	case **int64:
-		*v = new(int64)
-	case *any:
-		*v = "hostile"
-	case *[]string:
-		*v = []string{"hostile"}
-	case *map[string]any:
-		*v = map[string]any{"hostile": "x"}
-	case *map[string]string:
-		*v = map[string]string{"hostile": "x"}
-	default:
-		switch field.Kind() {
-		case reflect.String:
-			field.SetString(field.String() + "x")
-		case reflect.Int64:
-			field.SetInt(field.Int() + 1)
-		case reflect.Bool:
-			field.SetBool(!field.Bool())
-		case reflect.Slice:
-			field.Set(reflect.Append(field, reflect.New(field.Type().Elem()).Elem()))
-		default:
-			require.Fail(t, "no other value is known for a "+field.Type().String())
-		}
-	}
-}
-
-// shown is what somebody is shown of a record, in every way there is to read one.
-type shown struct {
-	whole     any // as the system reads it
-	got, past any
-	events    []crm.Event
-}
-
-// read reads a record by its id, as it was, and what happened to it.
-func (m *maker) read(ctx context.Context, t *testing.T, k crm.AnyKindOf, id crm.ID) (is shown) {
-	t.Helper()
-	var err error
-	is.whole, err = k.Get(m.sys, id)
-	require.NoError(t, err)
-	is.got, err = k.Get(ctx, id)
-	require.NoError(t, err)
-	is.past, err = k.AsOf(ctx, id)
-	require.NoError(t, err)
-	is.events, err = k.History(ctx, id)
-	require.NoError(t, err)
-	return is
-}
-
-// unchanged holds that a record is as it was.
-func (m *maker) unchanged(t *testing.T, k crm.AnyKindOf, id crm.ID, whole any) {
-	t.Helper()
-	after, err := k.Get(m.sys, id)
-	require.NoError(t, err)
-	require.Equal(t, whole, after)
-}
-
-// mayNotSet holds that no verb writes a field, and that each says which it is.
-func mayNotSet(ctx context.Context, t *testing.T, k crm.AnyKindOf, id crm.ID, name string) {
-	t.Helper()
-	what := k.Name() + "." + name
-	set := func(v any) { other(t, crm.FieldOf(v, name)) }
-	for _, err := range []error{k.Update(ctx, id, set), k.Do(ctx, id, set)} {
-		require.ErrorIs(t, err, crm.ErrForbidden, what)
-		require.ErrorContains(t, err, name)
-	}
-	given := k.New()
-	set(given)
-	_, _, err := k.Create(ctx, given)
-	require.ErrorIs(t, err, crm.ErrForbidden, what)
-}
-
-// referring are the other kinds that refer to one, each with the step of a path to it.
-func referring(kinds []crm.AnyKindOf, to crm.AnyKindOf) iter.Seq2[crm.AnyKindOf, string] {
-	return func(yield func(crm.AnyKindOf, string) bool) {
-		for _, from := range kinds {
-			for field, ref := range from.References() {
-				step, _ := strings.CutSuffix(field, "_id")
-				if ref == to.Name() && from.Name() != to.Name() && !yield(from, step) {
-					return
-				}
-			}
-		}
-	}
-}
 
 // attempts are all one can do to a record by its id.
 func attempts(ctx context.Context, k crm.AnyKindOf, id crm.ID) map[string]error {
@@ -538,56 +387,5 @@ func TestNobodyGivesHimselfRights(t *testing.T) {
 		f.give(t, f.ada, admin)
 		require.NoError(t, role(f.rep.ID, func(r *crm.Role) { r.Grants = all }))
 		require.NoError(t, member(f.ada.ID, func(m *crm.Member) { m.TeamIDs = append(m.TeamIDs, f.board.ID) }))
-	})
-}
-
-func TestHiddenCustomFields(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *shop) {
-		f := newOffice(t, s)
-		for _, name := range []string{"open", "secret", "fixed"} {
-			_, err := s.Fields.Create(f.sys, crm.CustomField{Object: "company", Name: name, Type: crm.FieldText})
-			require.NoError(t, err)
-		}
-		c, err := f.companies.Create(f.sys, company{Name: "x", Record: crm.Record{Custom: crm.Custom{"open": "1", "secret": "2", "fixed": "3"}}})
-		require.NoError(t, err)
-		f.grant(t, crm.Allow("company", crm.LevelAll),
-			crm.FieldRule{Object: "company", Field: "custom.secret", Access: crm.FieldHidden},
-			crm.FieldRule{Object: "company", Field: "custom.fixed", Access: crm.FieldReadOnly})
-		ctx := as(t, "ada")
-		got, err := f.companies.Get(ctx, c.ID)
-		require.NoError(t, err)
-		require.Equal(t, crm.Custom{"open": "1", "fixed": "3"}, got.Custom)
-		set := func(name string, v any) error {
-			_, err := f.companies.Update(ctx, c.ID, func(c *company) error { c.Custom[name] = v; return nil })
-			return err
-		}
-		require.NoError(t, set("open", "4"))
-		for _, name := range []string{"secret", "fixed"} {
-			err = set(name, "5")
-			require.ErrorIs(t, err, crm.ErrForbidden)
-			require.ErrorContains(t, err, "custom."+name)
-			_, err = f.companies.Create(ctx, company{Name: "y", Record: crm.Record{Custom: crm.Custom{name: "5"}}})
-			require.ErrorContains(t, err, "custom."+name)
-		}
-		for _, err := range []error{
-			f.kind("company").Readable(ctx, "custom.secret"), f.kind("company").List(ctx, crm.OrderBy("custom.secret")),
-			f.kind("company").List(ctx, crm.Where("custom.secret == '2'")), f.kind("company").Facets(ctx, "custom.secret"),
-		} {
-			require.ErrorIs(t, err, crm.ErrForbidden)
-		}
-		kept, err := f.companies.Get(f.sys, c.ID)
-		require.NoError(t, err)
-		require.Equal(t, crm.Custom{"open": "4", "secret": "2", "fixed": "3"}, kept.Custom)
-		f.grant(t, crm.Allow("company", crm.LevelAll), crm.FieldRule{Object: "company", Field: "custom", Access: crm.FieldHidden})
-		got, err = f.companies.Update(ctx, c.ID, func(c *company) error {
-			require.Empty(t, c.Custom)
-			c.Name = "z"
-			return nil
-		})
-		require.NoError(t, err)
-		require.Empty(t, got.Custom)
-		again, err := f.companies.Get(f.sys, c.ID)
-		require.NoError(t, err)
-		require.Equal(t, kept.Custom, again.Custom)
 	})
 }
