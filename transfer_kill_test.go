@@ -2,7 +2,6 @@ package embedcrm_test
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -22,33 +20,21 @@ import (
 	"github.com/embedcrm/embedcrm/customers"
 	"github.com/embedcrm/embedcrm/embedcrmtest"
 	"github.com/embedcrm/embedcrm/internal/enginetest"
-	"github.com/embedcrm/embedcrm/internal/pgtest"
-	"github.com/embedcrm/embedcrm/storage"
-	"github.com/embedcrm/embedcrm/storage/postgres"
-	"github.com/embedcrm/embedcrm/storage/sqlite"
 )
 
-// importVictim is the environment variable that makes this test binary a process to be
-// killed while it imports: the driver, the DSN and the file, divided by bars.
-const importVictim = "EMBEDCRM_TEST_IMPORT_VICTIM"
+// appOn is an App on a database.
+func appOn(tb testing.TB, db enginetest.Shared) *embedcrm.App {
+	tb.Helper()
+	app, err := embedcrm.New(db.Pool(tb).Store, crm.Config{})
+	require.NoError(tb, err)
+	require.NoError(tb, app.Migrate(tb.Context()))
+	return app
+}
 
 // openApp is an App on a database of a driver.
 func openApp(tb testing.TB, driver, dsn string) *embedcrm.App {
 	tb.Helper()
-	db, err := sql.Open(driver, dsn)
-	require.NoError(tb, err)
-	tb.Cleanup(func() { _ = db.Close() })
-	var store storage.Store
-	if driver == "sqlite" {
-		store, err = sqlite.Options{Wait: time.Minute}.New(db)
-	} else {
-		store, err = postgres.New(db)
-	}
-	require.NoError(tb, err)
-	app, err := embedcrm.New(store, crm.Config{})
-	require.NoError(tb, err)
-	require.NoError(tb, app.Migrate(tb.Context()))
-	return app
+	return appOn(tb, enginetest.Shared{Name: driver, DSN: dsn})
 }
 
 // openCSV is a source of a file.
@@ -64,11 +50,8 @@ func openCSV(tb testing.TB, path string) transfer.Source {
 
 // TestImportVictim is no test but the process that TestAnImportThatIsKilled kills.
 func TestImportVictim(t *testing.T) {
-	args := strings.Split(os.Getenv(importVictim), "|")
-	if len(args) != 3 {
-		t.Skip("it is a process of another test")
-	}
-	app, src := openApp(t, args[0], args[1]), openCSV(t, args[2])
+	db, words := enginetest.Orders(t)
+	app, src := appOn(t, db), openCSV(t, words[0])
 	ctx := crm.As(t.Context(), crm.Actor{Tenant: "acme", Member: "dana"})
 	o := transfer.Options{Progress: func(transfer.Report) { _, _ = fmt.Fprintln(os.Stdout, "a part is in") }}
 	page, err := app.Transfer.Imports.List(ctx)
@@ -90,54 +73,49 @@ func TestImportVictim(t *testing.T) {
 // that belongs to it.
 func TestAnImportThatIsKilled(t *testing.T) {
 	t.Parallel()
-	for _, driver := range []string{"sqlite", "pgx"} {
-		t.Run(driver, func(t *testing.T) {
-			t.Parallel()
-			dir := t.TempDir()
-			dsn, path := sqlite.DSN(filepath.Join(dir, "crm.db")), filepath.Join(dir, "people.csv")
-			if driver == "pgx" {
-				dsn = pgtest.Server(t, pgtest.UTF8).Database(t)
+	enginetest.EachShared(t, func(t *testing.T, db enginetest.Shared) {
+		path := filepath.Join(t.TempDir(), "people.csv")
+		const each = 5 // of which one has more than a row of his own
+		rows, kills := 2200, 2
+		if testing.Short() {
+			rows, kills = 1100, 1
+		}
+		var text strings.Builder
+		text.WriteString("First Name,Email,E-mail 2,Company\n")
+		for n := range rows {
+			fmt.Fprintf(&text, "P%d,a%d@example.com,", n, n)
+			if n%each == 0 {
+				fmt.Fprintf(&text, "b%d@example.com,C%d", n, n%7)
+			} else {
+				text.WriteString(",")
 			}
-			const each = 5 // of which one has more than a row of his own
-			rows, kills := 2200, 2
-			if testing.Short() {
-				rows, kills = 1100, 1
-			}
-			var text strings.Builder
-			text.WriteString("First Name,Email,E-mail 2,Company\n")
-			for n := range rows {
-				fmt.Fprintf(&text, "P%d,a%d@example.com,", n, n)
-				if n%each == 0 {
-					fmt.Fprintf(&text, "b%d@example.com,C%d", n, n%7)
-				} else {
-					text.WriteString(",")
-				}
-				text.WriteString("\n")
-			}
-			require.NoError(t, os.WriteFile(path, []byte(text.String()), 0o600))
-			app := openApp(t, driver, dsn)
-			for range kills {
-				kill(t, "TestImportVictim", importVictim+"="+driver+"|"+dsn+"|"+path)
-			}
-			ctx := crm.As(t.Context(), crm.Actor{Tenant: "acme", Member: "dana"})
-			page, err := app.Transfer.Imports.List(ctx)
+			text.WriteString("\n")
+		}
+		require.NoError(t, os.WriteFile(path, []byte(text.String()), 0o600))
+		app := appOn(t, db)
+		for range kills {
+			v := db.Start(t, "TestImportVictim", path)
+			v.KillAfter("a part is in", 0)
+			v.Killed()
+		}
+		ctx := crm.As(t.Context(), crm.Actor{Tenant: "acme", Member: "dana"})
+		page, err := app.Transfer.Imports.List(ctx)
+		require.NoError(t, err)
+		require.Len(t, page.Items, 1)
+		require.Equal(t, transfer.Running, page.Items[0].State)
+		report, err := app.Transfer.Resume(ctx, page.Items[0].ID, openCSV(t, path), transfer.Options{})
+		require.NoError(t, err)
+		require.EqualValues(t, rows, report.Created)
+		require.EqualValues(t, 2*rows/each+7, report.Related)
+		for i, count := range []func(context.Context, ...crm.ListOption) (int64, error){app.Customers.Count, app.Customers.Identities.Count, app.Customers.Relationships.Count} {
+			n, err := count(ctx)
 			require.NoError(t, err)
-			require.Len(t, page.Items, 1)
-			require.Equal(t, transfer.Running, page.Items[0].State)
-			report, err := app.Transfer.Resume(ctx, page.Items[0].ID, openCSV(t, path), transfer.Options{})
-			require.NoError(t, err)
-			require.EqualValues(t, rows, report.Created)
-			require.EqualValues(t, 2*rows/each+7, report.Related)
-			for i, count := range []func(context.Context, ...crm.ListOption) (int64, error){app.Customers.Count, app.Customers.Identities.Count, app.Customers.Relationships.Count} {
-				n, err := count(ctx)
-				require.NoError(t, err)
-				require.EqualValues(t, []int{rows + 7, rows / each, rows / each}[i], n)
-			}
-			problems, err := app.Check(t.Context())
-			require.NoError(t, err)
-			require.Empty(t, problems)
-		})
-	}
+			require.EqualValues(t, []int{rows + 7, rows / each, rows / each}[i], n)
+		}
+		problems, err := app.Check(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, problems)
+	})
 }
 
 // kill starts a victim and kills it once it has come to a part.

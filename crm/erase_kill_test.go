@@ -1,13 +1,9 @@
 package crm_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -19,22 +15,13 @@ import (
 
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/internal/enginetest"
-	"github.com/embedcrm/embedcrm/internal/pgtest"
-	"github.com/embedcrm/embedcrm/storage/sqlite"
 )
-
-// eraserOf is the environment variable that makes this test binary a process that
-// erases a person, to be killed: driver, DSN and the person's id, divided by bars.
-const eraserOf = "EMBEDCRM_TEST_ERASER"
 
 // TestEraserVictim is no test but the process that TestEraseKilled kills.
 func TestEraserVictim(t *testing.T) {
-	args := strings.Split(os.Getenv(eraserOf), "|")
-	if len(args) != 3 {
-		t.Skip("it is a process of another test")
-	}
-	p := newPractice(t, enginetest.Engine{Store: openStore(t, args[0], args[1])}, crm.Config{})
-	id, err := crm.ParseID(args[2])
+	db, words := enginetest.Orders(t)
+	p := newPractice(t, db.Pool(t), crm.Config{})
+	id, err := crm.ParseID(words[0])
 	require.NoError(t, err)
 	_, err = p.people.ErasePerson(system(t), id, "asked by mail")
 	require.NoError(t, err)
@@ -44,61 +31,43 @@ func TestEraserVictim(t *testing.T) {
 // background finishes what it began.
 func TestEraseKilled(t *testing.T) {
 	t.Parallel()
-	for _, driver := range []string{"sqlite", "pgx"} {
-		t.Run(driver, func(t *testing.T) {
-			t.Parallel()
-			dsn, name := sqlite.DSN(filepath.Join(t.TempDir(), "crm.db")), "sqlite"
-			if driver == "pgx" {
-				dsn, name = pgtest.Server(t, pgtest.UTF8).Database(t), "postgres"
-			}
-			store, db := openPool(t, driver, dsn)
-			p := newPractice(t, enginetest.Engine{Name: name, Store: store, DB: db}, crm.Config{})
-			ctx := system(t)
-			ada, err := p.people.Create(ctx, patient{Name: "Augusta Marblethwaite", Sex: "female", Email: "augusta@marble.example"})
-			require.NoError(t, err)
-			all := make([]finding, 1500)
-			for i := range all {
-				all[i] = finding{PersonID: ada.ID, Title: "call", Body: fmt.Sprintf("marblethwaite %d", i)}
-			}
-			_, err = p.remarks.CreateAll(ctx, all)
-			require.NoError(t, err)
+	enginetest.EachShared(t, func(t *testing.T, db enginetest.Shared) {
+		p := newPractice(t, db.Pool(t), crm.Config{})
+		ctx := system(t)
+		ada, err := p.people.Create(ctx, patient{Name: "Augusta Marblethwaite", Sex: "female", Email: "augusta@marble.example"})
+		require.NoError(t, err)
+		all := make([]finding, 1500)
+		for i := range all {
+			all[i] = finding{PersonID: ada.ID, Title: "call", Body: fmt.Sprintf("marblethwaite %d", i)}
+		}
+		_, err = p.remarks.CreateAll(ctx, all)
+		require.NoError(t, err)
+		require.NoError(t, p.RunDue(t.Context()))
+		_, err = p.SealHistory(ctx)
+		require.NoError(t, err)
+		for n := range 4 {
+			v := db.Start(t, "TestEraserVictim", ada.ID)
+			v.KillWhen(func() bool { // at another moment each time, once it has begun
+				e, err := p.Erasures.List(ctx)
+				return err == nil && len(e.Items) > 0 && e.Items[0].Records > int64(200*n)
+			})
+		}
+		for range 3 {
+			p.Clock.Advance(time.Hour)
 			require.NoError(t, p.RunDue(t.Context()))
-			_, err = p.SealHistory(ctx)
+		}
+		require.Empty(t, tablesWith(t, p.engine, "marblethwaite", "marble.example"))
+		for e, err := range p.Erasures.All(ctx) {
 			require.NoError(t, err)
-			for n := range 4 {
-				end, cancel := context.WithTimeout(t.Context(), time.Minute)
-				cmd := exec.CommandContext(end, os.Args[0], "-test.run=^TestEraserVictim$")
-				cmd.Env = append(os.Environ(), eraserOf+"="+driver+"|"+dsn+"|"+ada.ID.String())
-				require.NoError(t, cmd.Start())
-				go func() { // killed at another moment each time, once it has begun
-					for end.Err() == nil {
-						e, err := p.Erasures.List(ctx)
-						if err == nil && len(e.Items) > 0 && e.Items[0].Records > int64(200*n) {
-							break
-						}
-					}
-					_ = cmd.Process.Kill()
-				}()
-				_ = cmd.Wait()
-				cancel()
-			}
-			for range 3 {
-				p.Clock.Advance(time.Hour)
-				require.NoError(t, p.RunDue(t.Context()))
-			}
-			require.Empty(t, tablesWith(t, p.engine, "marblethwaite", "marble.example"))
-			for e, err := range p.Erasures.All(ctx) {
-				require.NoError(t, err)
-				require.Equal(t, crm.ErasureDone, e.State)
-			}
-			report, err := p.VerifyHistory(ctx)
-			require.NoError(t, err)
-			require.Nil(t, report.Broken)
-			problems, err := p.Check(t.Context())
-			require.NoError(t, err)
-			require.Empty(t, problems)
-		})
-	}
+			require.Equal(t, crm.ErasureDone, e.State)
+		}
+		report, err := p.VerifyHistory(ctx)
+		require.NoError(t, err)
+		require.Nil(t, report.Broken)
+		problems, err := p.Check(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, problems)
+	})
 }
 
 // TestEraseAmongWriters erases a person while others write about him, and the relay

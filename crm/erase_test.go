@@ -2,7 +2,6 @@ package crm_test
 
 import (
 	"context"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/crm/crmtest"
 	"github.com/embedcrm/embedcrm/internal/enginetest"
-	"github.com/embedcrm/embedcrm/storage/sqlite"
 )
 
 // augusta is a patient with a past: a former name, remarks, bills, files.
@@ -441,10 +439,9 @@ func TestEraseOfASurvivorThatWasPurged(t *testing.T) {
 func TestTraces(t *testing.T) {
 	t.Parallel()
 	var in func(string) bool
-	e := enginetest.Engine{Store: openStore(t, "sqlite", sqlite.DSN(filepath.Join(t.TempDir(), "crm.db")))}
-	p := newPractice(t, e, crm.Config{})
+	p := newPractice(t, enginetest.NewShared(t, "sqlite").Pool(t), crm.Config{})
 	require.ErrorIs(t, p.AddPersonalData(crm.PersonalData{Name: "late", Forget: nil}), crm.ErrInvalid)
-	forgetful := crmtest.On(t, openStore(t, "sqlite", sqlite.DSN(filepath.Join(t.TempDir(), "crm.db"))), crm.Config{}, func(c *crm.Core) (err error) {
+	forgetful := crmtest.On(t, enginetest.NewShared(t, "sqlite").Pool(t).Store, crm.Config{}, func(c *crm.Core) (err error) {
 		c.AddLine(practiceLine())
 		if p.people, err = crm.Define(c, crm.Object[patient]{Name: "person", Plural: "people"}); err != nil {
 			return err

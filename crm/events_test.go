@@ -49,11 +49,6 @@ func (s *shop) work(tb testing.TB) {
 	require.NoError(tb, s.RunDue(tb.Context()))
 }
 
-func system(tb testing.TB) context.Context {
-	tb.Helper()
-	return crm.System(tb.Context(), "acme")
-}
-
 func TestHandlersHearWhatTheySubscribedTo(t *testing.T) {
 	t.Parallel()
 	enginetest.Each(t, func(t *testing.T, e enginetest.Engine) {

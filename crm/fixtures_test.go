@@ -148,11 +148,8 @@ func newShop(tb testing.TB, store storage.Store, cfg crm.Config) *shop {
 	return s
 }
 
-// as is a context of a member of tenant acme.
-func as(tb testing.TB, member string) context.Context {
-	tb.Helper()
-	return crm.As(tb.Context(), crm.Actor{Tenant: "acme", Member: member})
-}
+// as and system are the contexts of a member, and of the tenant itself.
+var as, system = crmtest.As, crmtest.System
 
 func (s *shop) company(tb testing.TB, ctx context.Context, name string) company { //nolint:revive // the test comes first
 	tb.Helper()

@@ -1,14 +1,11 @@
 package crm_test
 
 import (
-	"bufio"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -19,15 +16,9 @@ import (
 
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/crm/crmtest"
-	"github.com/embedcrm/embedcrm/internal/pgtest"
+	"github.com/embedcrm/embedcrm/internal/enginetest"
 	"github.com/embedcrm/embedcrm/storage"
-	"github.com/embedcrm/embedcrm/storage/postgres"
-	"github.com/embedcrm/embedcrm/storage/sqlite"
 )
-
-// victim is the environment variable that makes this test binary a process to be
-// killed: driver, DSN, the file of payments and the hour, divided by bars.
-const victim = "EMBEDCRM_TEST_VICTIM"
 
 // bookshop is a host whose every company gets a deal by a handler of events, one by a
 // job, and pays by a job of at-most-once effects.
@@ -56,39 +47,12 @@ func bookshop(tb testing.TB, store storage.Store, payments string) *shop {
 	return s
 }
 
-// openStore opens a store by the name of its driver.
-func openStore(tb testing.TB, driver, dsn string) storage.Store {
-	tb.Helper()
-	store, _ := openPool(tb, driver, dsn)
-	return store
-}
-
-// openPool is openStore, with the host's pool.
-func openPool(tb testing.TB, driver, dsn string) (storage.Store, *sql.DB) {
-	tb.Helper()
-	db, err := sql.Open(driver, dsn)
-	require.NoError(tb, err)
-	tb.Cleanup(func() { _ = db.Close() })
-	if driver == "pgx" {
-		db.SetMaxOpenConns(8)
-		store, err := postgres.New(db)
-		require.NoError(tb, err)
-		return store, db
-	}
-	store, err := sqlite.Options{Wait: time.Minute}.New(db)
-	require.NoError(tb, err)
-	return store, db
-}
-
 // TestVictim is no test but the process that TestKilled kills: it writes, says what was
 // acknowledged, and works in the background, until it is killed.
 func TestVictim(t *testing.T) {
-	args := strings.Split(os.Getenv(victim), "|")
-	if len(args) != 4 {
-		t.Skip("it is a process of another test")
-	}
-	s := bookshop(t, openStore(t, args[0], args[1]), args[2])
-	hour, err := strconv.Atoi(args[3])
+	db, words := enginetest.Orders(t)
+	s := bookshop(t, db.Pool(t).Store, words[0])
+	hour, err := strconv.Atoi(words[1])
 	require.NoError(t, err)
 	s.Clock.Advance(time.Duration(hour) * time.Hour)
 	stop := s.Start(t.Context())
@@ -115,54 +79,39 @@ func TestVictim(t *testing.T) {
 // jobs. Nothing acknowledged may be lost, nothing applied twice, nothing paid twice.
 func TestKilled(t *testing.T) {
 	t.Parallel()
-	for _, engine := range []string{"sqlite", "pgx"} {
-		t.Run(engine, func(t *testing.T) {
-			t.Parallel()
-			dir := t.TempDir()
-			dsn, payments := sqlite.DSN(filepath.Join(dir, "crm.db")), filepath.Join(dir, "payments")
-			if engine == "pgx" {
-				dsn = pgtest.Server(t, pgtest.UTF8).Database(t)
-			}
-			s := bookshop(t, openStore(t, engine, dsn), payments)
-			times := 10
-			if os.Getenv("EMBEDCRM_SOAK") != "" {
-				times = 200
-			}
-			acknowledged := map[string]bool{}
-			for n := range times {
-				s.Clock.Advance(time.Hour) // past all leases of the one before
-				kill(t, fmt.Sprint(engine, "|", dsn, "|", payments, "|", n+1), 1+rand.IntN(40), acknowledged)
-			}
-			for range 2 {
-				s.Clock.Advance(time.Hour)
-				s.work(t)
-			}
-			s.whole(t)
-			settled(t, s, payments, acknowledged)
-		})
-	}
+	enginetest.EachShared(t, func(t *testing.T, db enginetest.Shared) {
+		payments := filepath.Join(t.TempDir(), "payments")
+		s := bookshop(t, db.Pool(t).Store, payments)
+		times := 10
+		if os.Getenv("EMBEDCRM_SOAK") != "" {
+			times = 200
+		}
+		acknowledged := map[string]bool{}
+		for n := range times {
+			s.Clock.Advance(time.Hour) // past all leases of the one before
+			kill(db.Start(t, "TestVictim", payments, n+1), 1+rand.IntN(40), acknowledged)
+		}
+		for range 2 {
+			s.Clock.Advance(time.Hour)
+			s.work(t)
+		}
+		s.whole(t)
+		settled(t, s, payments, acknowledged)
+	})
 }
 
-// kill starts a process and kills it once it has acknowledged so much.
-func kill(t *testing.T, args string, after int, acknowledged map[string]bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestVictim$")
-	cmd.Env = append(os.Environ(), victim+"="+args)
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	lines := bufio.NewScanner(out)
-	for n := 0; lines.Scan(); {
-		if id, ok := strings.CutPrefix(lines.Text(), "acknowledged "); ok {
+// kill kills a process once it has acknowledged so much.
+func kill(v *enginetest.Victim, after int, acknowledged map[string]bool) {
+	n := 0
+	for line := range v.Lines() {
+		if id, ok := strings.CutPrefix(line, "acknowledged "); ok {
 			acknowledged[id] = true
 			if n++; n == after {
-				require.NoError(t, cmd.Process.Kill())
+				v.Kill(0)
 			}
 		}
 	}
-	require.ErrorContains(t, cmd.Wait(), "killed")
+	v.Killed()
 }
 
 // settled holds what is there against what was acknowledged.

@@ -1,17 +1,13 @@
 package crm_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,8 +17,6 @@ import (
 
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/internal/enginetest"
-	"github.com/embedcrm/embedcrm/internal/pgtest"
-	"github.com/embedcrm/embedcrm/storage/sqlite"
 )
 
 // picture is all of a tenant's companies and deals, deleted ones too, but for what every
@@ -289,24 +283,17 @@ func noError(t *testing.T, err error) bool {
 	return err == nil
 }
 
-// merger is the environment variable that makes this test binary a process that merges
-// until it is killed: driver, DSN, two companies and the hour, divided by bars.
-const merger = "EMBEDCRM_TEST_MERGER"
-
 // TestMerger is no test but the process that TestKilledWhileMerging kills.
 func TestMerger(t *testing.T) {
-	args := strings.Split(os.Getenv(merger), "|")
-	if len(args) != 5 {
-		t.Skip("it is a process of another test")
-	}
-	s := newShop(t, openStore(t, args[0], args[1]), crm.Config{})
-	hour, err := strconv.Atoi(args[4])
+	db, words := enginetest.Orders(t)
+	s := newShop(t, db.Pool(t).Store, crm.Config{})
+	hour, err := strconv.Atoi(words[2])
 	require.NoError(t, err)
 	s.Clock.Advance(time.Duration(hour) * time.Hour)
 	ctx := system(t)
-	a, err := crm.ParseID(args[2])
+	a, err := crm.ParseID(words[0])
 	require.NoError(t, err)
-	b, err := crm.ParseID(args[3])
+	b, err := crm.ParseID(words[1])
 	require.NoError(t, err)
 	for {
 		s.Clock.Advance(time.Second)
@@ -328,59 +315,43 @@ func TestMerger(t *testing.T) {
 // each is there whole or not at all.
 func TestKilledWhileMerging(t *testing.T) {
 	t.Parallel()
-	for _, engine := range []string{"sqlite", "pgx"} {
-		t.Run(engine, func(t *testing.T) {
-			t.Parallel()
-			dsn := sqlite.DSN(filepath.Join(t.TempDir(), "crm.db"))
-			if engine == "pgx" {
-				dsn = pgtest.Server(t, pgtest.UTF8).Database(t)
-			}
-			s := newShop(t, openStore(t, engine, dsn), crm.Config{})
-			ctx := system(t)
-			a, b := s.pair(t, ctx)
-			const each = 600 // more than one batch
-			for _, id := range []crm.ID{a.ID, b.ID} {
-				_, err := s.deals.CreateAll(ctx, slices.Repeat([]deal{{Name: "D", CompanyID: id}}, each))
+	enginetest.EachShared(t, func(t *testing.T, db enginetest.Shared) {
+		s := newShop(t, db.Pool(t).Store, crm.Config{})
+		ctx := system(t)
+		a, b := s.pair(t, ctx)
+		const each = 600 // more than one batch
+		for _, id := range []crm.ID{a.ID, b.ID} {
+			_, err := s.deals.CreateAll(ctx, slices.Repeat([]deal{{Name: "D", CompanyID: id}}, each))
+			require.NoError(t, err)
+		}
+		for hour := range 5 {
+			killMerger(db.Start(t, "TestMerger", a.ID, b.ID, hour+1))
+			count := func(id crm.ID) int64 {
+				n, err := s.deals.Count(ctx, crm.Where("company_id == $1", id))
 				require.NoError(t, err)
+				return n
 			}
-			for hour := range 5 {
-				killMerger(t, fmt.Sprint(engine, "|", dsn, "|", a.ID, "|", b.ID, "|", hour+1))
-				count := func(id crm.ID) int64 {
-					n, err := s.deals.Count(ctx, crm.Where("company_id == $1", id))
-					require.NoError(t, err)
-					return n
-				}
-				got, err := s.companies.Get(ctx, b.ID)
-				require.NoError(t, err)
-				if got.ID == a.ID {
-					require.EqualValues(t, 2*each, count(a.ID))
-				} else {
-					require.EqualValues(t, each, count(a.ID))
-					require.EqualValues(t, each, count(b.ID))
-					require.Equal(t, b.Email, got.Email)
-				}
+			got, err := s.companies.Get(ctx, b.ID)
+			require.NoError(t, err)
+			if got.ID == a.ID {
+				require.EqualValues(t, 2*each, count(a.ID))
+			} else {
+				require.EqualValues(t, each, count(a.ID))
+				require.EqualValues(t, each, count(b.ID))
+				require.Equal(t, b.Email, got.Email)
 			}
-			s.whole(t)
-		})
-	}
+		}
+		s.whole(t)
+	})
 }
 
 // killMerger lets a process merge for a while, and kills it at a random moment.
-func killMerger(t *testing.T, args string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestMerger$")
-	cmd.Env = append(os.Environ(), merger+"="+args)
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	lines := bufio.NewScanner(out)
-	for n := 1 + rand.IntN(3); lines.Scan(); {
+func killMerger(v *enginetest.Victim) {
+	n := 1 + rand.IntN(3)
+	for range v.Lines() {
 		if n--; n == 0 { // somewhere in the next one
-			<-time.After(time.Duration(rand.IntN(int(100 * time.Millisecond))))
-			require.NoError(t, cmd.Process.Kill())
+			v.Kill(time.Duration(rand.IntN(int(100 * time.Millisecond))))
 		}
 	}
-	require.ErrorContains(t, cmd.Wait(), "killed")
+	v.Killed()
 }

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -170,5 +172,71 @@ func TestFieldsThatProcessesName(t *testing.T) {
 		require.ErrorContains(t, w.Fields.Delete(ctx, tier.ID), "retired", "an instance runs on it still")
 		require.NoError(t, w.Instances.Cancel(ctx, in.ID, "enough"))
 		require.NoError(t, w.Fields.Delete(ctx, tier.ID))
+	})
+}
+
+func TestVersionsOfProcesses(t *testing.T) {
+	processes(t, func(t *testing.T, w *works) {
+		ctx := as(t, "dana")
+		steps := func(end string) []crm.Step {
+			return []crm.Step{{Key: "rest", Kind: crm.StepWait, For: "1d", Next: end}, {Key: end, Kind: crm.StepEnd}}
+		}
+		first := w.publish(t, ctx, crm.Process{Steps: steps("old"), Single: true})
+		require.EqualValues(t, 1, first.Number)
+		d := w.deal(t, ctx)
+		one, err := w.Processes.Start(ctx, "follow", d.ID)
+		require.NoError(t, err)
+		w.run(t, 0)
+
+		_, err = w.Processes.Update(ctx, first.ID, func(p *crm.Process) error { p.Steps = steps("new"); return nil })
+		require.ErrorContains(t, err, "never changes")
+		_, err = w.Processes.Update(ctx, first.ID, func(p *crm.Process) error { p.State = crm.ProcessDraft; return nil })
+		require.ErrorIs(t, err, crm.ErrInvalid)
+		require.ErrorIs(t, w.Processes.Delete(ctx, first.ID), crm.ErrConflict)
+		second := w.publish(t, ctx, crm.Process{Steps: steps("new"), Single: true})
+		require.EqualValues(t, 2, second.Number)
+		first, err = w.Processes.Get(ctx, first.ID)
+		require.NoError(t, err)
+		require.Equal(t, crm.ProcessRetired, first.State)
+		require.ErrorContains(t, w.Processes.Delete(ctx, first.ID), "1 instances run on it")
+		_, err = w.Processes.Start(ctx, "follow", d.ID)
+		require.ErrorIs(t, err, crm.ErrConflict, "one at a time, of whichever version")
+		two, err := w.Processes.Start(ctx, "follow", w.deal(t, ctx).ID)
+		require.NoError(t, err)
+		w.run(t, 0)
+		w.run(t, 24*time.Hour)
+		got, _ := w.at(t, ctx, one.ID)
+		require.Equal(t, "old", got.Result)
+		got, _ = w.at(t, ctx, two.ID)
+		require.Equal(t, "new", got.Result)
+		require.NoError(t, w.Processes.Delete(ctx, first.ID))
+		_, err = w.Processes.Retire(ctx, second.ID)
+		require.NoError(t, err)
+		_, err = w.Processes.Publish(ctx, second.ID)
+		require.ErrorIs(t, err, crm.ErrInvalid)
+		_, err = w.Processes.Start(ctx, "follow", d.ID)
+		require.ErrorContains(t, err, "no version")
+
+		// Of several published at once one is.
+		var wg sync.WaitGroup
+		for range 4 {
+			p, err := w.Processes.Create(ctx, crm.Process{Key: "follow", Name: "x", Object: "deal", Steps: steps("new")})
+			require.NoError(t, err)
+			wg.Go(func() {
+				if _, err := w.Processes.Publish(ctx, p.ID); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		n, err := w.Processes.Count(ctx, crm.Where("state == 'published'"))
+		require.NoError(t, err)
+		require.EqualValues(t, 1, n)
+		numbers := map[int64]bool{}
+		for p, err := range w.Processes.All(ctx) {
+			require.NoError(t, err)
+			require.False(t, numbers[p.Number])
+			numbers[p.Number] = true
+		}
 	})
 }

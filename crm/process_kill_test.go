@@ -1,13 +1,11 @@
 package crm_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -19,22 +17,16 @@ import (
 
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/crm/crmtest"
-	"github.com/embedcrm/embedcrm/internal/pgtest"
-	"github.com/embedcrm/embedcrm/storage/sqlite"
+	"github.com/embedcrm/embedcrm/internal/enginetest"
 )
-
-// processChild names, in the environment of a process that a test started, the database
-// it works on: engine, DSN, file of effects, and the hour of its clock.
-const processChild = "EMBEDCRM_PROCESS_CHILD"
 
 // TestProcessesInAChild is what such a process does until it is killed: it starts
 // instances, each on a deal of its own, says so when that is committed, and runs them.
 func TestProcessesInAChild(t *testing.T) {
-	job := strings.Split(os.Getenv(processChild), "\n")
-	if len(job) != 4 {
-		return // no process of that kind
-	}
-	w := openChild(t, job)
+	db, words := enginetest.Orders(t)
+	hour, err := strconv.Atoi(words[1])
+	require.NoError(t, err)
+	w := openChild(t, db, words[0], hour)
 	ctx := crm.System(context.Background(), "acme")
 	var wg sync.WaitGroup
 	for range 2 {
@@ -67,12 +59,8 @@ func TestProcessesInAChild(t *testing.T) {
 // childWorks is a shop whose effects outside are lines of a file.
 type childWorks struct{ *works }
 
-func openChild(t *testing.T, job []string) *childWorks {
+func openChild(t *testing.T, db enginetest.Shared, file string, hour int) *childWorks {
 	t.Helper()
-	engine, dsn, file := job[0], job[1], job[2]
-	hour, err := strconv.Atoi(job[3])
-	require.NoError(t, err)
-	store := openStore(t, engine, dsn)
 	clock := &crmtest.Clock{}
 	clock.Advance(time.Duration(hour) * time.Hour)
 	w := &childWorks{&works{sent: map[string]int{}}}
@@ -84,7 +72,7 @@ func openChild(t *testing.T, job []string) *childWorks {
 		_, err = fmt.Fprintln(f, call.Key())
 		return "", errors.Join(err, f.Close())
 	}
-	w.Core = crmtest.On(t, store, crm.Config{Clock: clock}, func(c *crm.Core) error {
+	w.Core = crmtest.On(t, db.Pool(t).Store, crm.Config{Clock: clock}, func(c *crm.Core) error {
 		w.shop = &shop{}
 		return errors.Join(
 			w.shop.define(c),
@@ -105,17 +93,10 @@ func openChild(t *testing.T, job []string) *childWorks {
 // nothing outside that must not be.
 func TestProcessesAreKilled(t *testing.T) {
 	t.Parallel()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		killed(t, "sqlite", sqlite.DSN(filepath.Join(t.TempDir(), "crm.db")))
-	})
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		killed(t, "pgx", pgtest.Server(t, pgtest.UTF8).Database(t))
-	})
+	enginetest.EachShared(t, killed)
 }
 
-func killed(t *testing.T, engine, dsn string) {
+func killed(t *testing.T, db enginetest.Shared) {
 	t.Helper()
 	rounds := 10
 	switch {
@@ -125,9 +106,8 @@ func killed(t *testing.T, engine, dsn string) {
 		rounds = 200
 	}
 	file := filepath.Join(t.TempDir(), "effects")
-	job := []string{engine, dsn, file, "0"}
 	ctx := crm.System(t.Context(), "acme")
-	openChild(t, job).publish(t, ctx, crm.Process{Key: "kill", Steps: []crm.Step{
+	openChild(t, db, file, 0).publish(t, ctx, crm.Process{Key: "kill", Steps: []crm.Step{
 		{Key: "one", Kind: crm.StepAction, Action: "plus", Next: "both"},
 		{Key: "both", Kind: crm.StepFork, Branches: []string{"send", "pay"}, Join: "met"},
 		{Key: "send", Kind: crm.StepAction, Action: "send", Next: "met"},
@@ -139,13 +119,11 @@ func killed(t *testing.T, engine, dsn string) {
 	}})
 	var started []string
 	for round := range rounds {
-		job[3] = strconv.Itoa(round)
-		started = append(started, untilKilled(t, job)...)
+		started = append(started, untilKilled(db.Start(t, "TestProcessesInAChild", file, round))...)
 	}
 	require.NotEmpty(t, started)
 
-	job[3] = strconv.Itoa(rounds + 24)
-	w := openChild(t, job)
+	w := openChild(t, db, file, rounds+24)
 	w.run(t, 0)
 	w.run(t, time.Hour)
 	effects := map[string]int{} // by instance and step
@@ -192,31 +170,17 @@ func killed(t *testing.T, engine, dsn string) {
 	w.sound(t)
 }
 
-// untilKilled runs a process, kills it after it acknowledged some starts, and returns
-// them.
-func untilKilled(t *testing.T, job []string) (started []string) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestProcessesInAChild$", "-test.count=1")
-	cmd.Env = append(os.Environ(), processChild+"="+strings.Join(job, "\n"))
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	cmd.Stderr = os.Stderr
-	require.NoError(t, cmd.Start())
+// untilKilled kills a process after it acknowledged some starts, and returns them.
+func untilKilled(v *enginetest.Victim) (started []string) {
 	most := 1 + rand.IntN(60)
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		id, ok := strings.CutPrefix(lines.Text(), "started ")
-		if !ok {
-			continue
-		}
-		started = append(started, id)
-		if len(started) == most {
-			_ = cmd.Process.Kill()
+	for line := range v.Lines() {
+		if id, ok := strings.CutPrefix(line, "started "); ok {
+			started = append(started, id)
+			if len(started) == most {
+				v.Kill(0)
+			}
 		}
 	}
-	_ = cmd.Wait()
-	if n := len(started); n > 0 && len(started[n-1]) != 36 { // its write was cut off
-		started = started[:n-1]
-	}
+	v.Ended()
 	return started
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedcrm/embedcrm/crm"
+	"github.com/embedcrm/embedcrm/internal/enginetest"
 	"github.com/embedcrm/embedcrm/internal/pgtest"
 )
 
@@ -27,7 +28,7 @@ func TestPostgresIsRestarted(t *testing.T) {
 	// The server is this test's own; a commit is in the log before it is acknowledged.
 	dsn := pgtest.Server(t, pgtest.UTF8, "synchronous_commit=on").Database(t)
 	payments := filepath.Join(t.TempDir(), "payments")
-	s := bookshop(t, openStore(t, "pgx", dsn), payments)
+	s := bookshop(t, enginetest.Shared{Name: "postgres", DSN: dsn}.Pool(t).Store, payments)
 	stop := s.Start(t.Context())
 
 	var mu sync.Mutex

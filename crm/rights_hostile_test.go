@@ -3,11 +3,9 @@ package crm_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -16,95 +14,6 @@ import (
 
 // These tests hold for every kind of record and every field of a core: a new one
 // joins by being defined.
-
-// maker makes a record of any kind, with what it refers to.
-type maker struct {
-	*office
-
-	n int
-}
-
-// make returns a struct of a kind that can be created, and its id once it was.
-func (m *maker) fill(t *testing.T, k crm.AnyKindOf) any {
-	t.Helper()
-	v := k.New()
-	m.n++
-	switch v := v.(type) {
-	case *crm.Share:
-		v.Object, v.RecordID, v.MemberID, v.Access = "deal", m.owned(t, crm.ID{}).ID, m.boss.ID, crm.ShareRead
-	case *crm.CustomField:
-		v.Object, v.Name, v.Type = "company", fmt.Sprint("x", m.n), crm.FieldText
-	case *crm.Rule:
-		v.Object, v.Name, v.When = "deal", fmt.Sprint("x", m.n), "name == 'refused'"
-	case *crm.Process:
-		v.Object, v.Key, v.Name, v.Steps = "deal", fmt.Sprint("x", m.n), "x", []crm.Step{{Key: "done", Kind: crm.StepEnd}}
-	case *crm.Retention:
-		v.Name, v.Object, v.Since, v.After, v.Action = fmt.Sprint("x", m.n), "deal", "updated", "90d", crm.RetentionDelete
-	default:
-		k.Required(func(field reflect.Value, name, ref, one string) {
-			switch {
-			case ref != "":
-				field.Set(reflect.ValueOf(m.make(t, m.kind(ref))))
-			case one != "":
-				field.SetString(one)
-			case field.Kind() == reflect.String:
-				field.SetString(fmt.Sprint("x", m.n))
-			default:
-				require.Fail(t, "no value is known for "+k.Name()+"."+name)
-			}
-		}, v)
-	}
-	return v
-}
-
-func (m *maker) make(t *testing.T, k crm.AnyKindOf) crm.ID {
-	t.Helper()
-	_, id, err := k.Create(m.sys, m.fill(t, k))
-	require.NoError(t, err, k.Name())
-	return id
-}
-
-// other gives a field another value than it has.
-func other(t *testing.T, field reflect.Value) {
-	t.Helper()
-	switch v := field.Addr().Interface().(type) {
-	case *crm.ID:
-		*v = crm.ID{0x0e}
-	case *crm.Money:
-		*v = crm.EUR(v.Minor + 1)
-	case *crm.Date:
-		*v = crm.Date{Year: 1999, Month: 9, Day: 9}
-	case *time.Time:
-		*v = v.Add(time.Hour)
-	case *crm.Refs:
-		*v = crm.Refs{"hostile": "x"}
-	case *crm.Custom:
-		*v = crm.Custom{"hostile": "x"}
-	case **int64:
-		*v = new(int64)
-	case *any:
-		*v = "hostile"
-	case *[]string:
-		*v = []string{"hostile"}
-	case *map[string]any:
-		*v = map[string]any{"hostile": "x"}
-	case *map[string]string:
-		*v = map[string]string{"hostile": "x"}
-	default:
-		switch field.Kind() {
-		case reflect.String:
-			field.SetString(field.String() + "x")
-		case reflect.Int64:
-			field.SetInt(field.Int() + 1)
-		case reflect.Bool:
-			field.SetBool(!field.Bool())
-		case reflect.Slice:
-			field.Set(reflect.Append(field, reflect.New(field.Type().Elem()).Elem()))
-		default:
-			require.Fail(t, "no other value is known for a "+field.Type().String())
-		}
-	}
-}
 
 // attempts are all one can do to a record by its id.
 func attempts(ctx context.Context, k crm.AnyKindOf, id crm.ID) map[string]error {
@@ -146,9 +55,7 @@ func (m *maker) sameAsMissing(ctx context.Context, t *testing.T, k crm.AnyKindOf
 	require.NoError(t, err)
 	require.Empty(t, figures.Rows)
 	require.Equal(t, []any{int64(0), nil}, figures.Total.Values)
-	after, err := k.Get(m.sys, id)
-	require.NoError(t, err)
-	require.Equal(t, before, after)
+	m.unchanged(t, k, id, before)
 }
 
 func TestNoVerbReachesWhatIsNotTheActors(t *testing.T) {
@@ -244,15 +151,8 @@ func TestNoVerbShowsAHiddenField(t *testing.T) {
 			}
 			m.grant(t, crm.Allow(crm.AnyKind, crm.LevelAll), hidden...)
 			ctx := as(t, "ada")
-			before, err := k.Get(m.sys, id)
-			require.NoError(t, err)
-			got, err := k.Get(ctx, id)
-			require.NoError(t, err)
-			past, err := k.AsOf(ctx, id)
-			require.NoError(t, err)
-			events, err := k.History(ctx, id)
-			require.NoError(t, err)
-			for _, e := range events {
+			is := m.read(ctx, t, k, id)
+			for _, e := range is.events {
 				require.Empty(t, e.Changes)
 			}
 			if len(k.Searched()) > 0 {
@@ -261,8 +161,8 @@ func TestNoVerbShowsAHiddenField(t *testing.T) {
 			}
 			for _, name := range k.Fields() {
 				what := k.Name() + "." + name
-				require.Zero(t, crm.FieldOf(got, name).Interface(), what)
-				require.Zero(t, crm.FieldOf(past, name).Interface(), what)
+				require.Zero(t, crm.FieldOf(is.got, name).Interface(), what)
+				require.Zero(t, crm.FieldOf(is.past, name).Interface(), what)
 				named := map[string]error{
 					"readable": k.Readable(ctx, name),
 					"custom":   k.Readable(ctx, "custom.x"),
@@ -280,35 +180,19 @@ func TestNoVerbShowsAHiddenField(t *testing.T) {
 					}
 				}
 				require.ErrorContains(t, named["readable"], name)
-				set := func(v any) { other(t, crm.FieldOf(v, name)) }
-				for _, err := range []error{k.Update(ctx, id, set), k.Do(ctx, id, set)} {
-					require.ErrorIs(t, err, crm.ErrForbidden, what)
-					require.ErrorContains(t, err, name)
-				}
-				given := k.New()
-				set(given)
-				_, _, err := k.Create(ctx, given)
-				require.ErrorIs(t, err, crm.ErrForbidden, what)
+				mayNotSet(ctx, t, k, id, name)
 			}
-			after, err := k.Get(m.sys, id)
-			require.NoError(t, err)
-			require.Equal(t, before, after)
+			m.unchanged(t, k, id, is.whole)
 
 			// From records that refer to it.
-			for _, from := range kinds {
-				for field, ref := range from.References() {
-					step, _ := strings.CutSuffix(field, "_id")
-					if ref != k.Name() || from.Name() == k.Name() {
-						continue
-					}
-					for _, name := range k.Fields() {
-						path := step + "." + name
-						require.Error(t, from.List(ctx, crm.OrderBy(path)), "%s by %s", from.Name(), path)
-						require.Error(t, from.List(ctx, crm.Where(path+" == nil")), "%s by %s", from.Name(), path)
-						for by, f := range figuresOf(path) {
-							_, err := m.Aggregate(ctx, from.Name(), f)
-							require.Error(t, err, "%s of %s by %s", by, from.Name(), path)
-						}
+			for from, step := range referring(kinds, k) {
+				for _, name := range k.Fields() {
+					path := step + "." + name
+					require.Error(t, from.List(ctx, crm.OrderBy(path)), "%s by %s", from.Name(), path)
+					require.Error(t, from.List(ctx, crm.Where(path+" == nil")), "%s by %s", from.Name(), path)
+					for by, f := range figuresOf(path) {
+						_, err := m.Aggregate(ctx, from.Name(), f)
+						require.Error(t, err, "%s of %s by %s", by, from.Name(), path)
 					}
 				}
 			}
@@ -327,22 +211,13 @@ func TestNoVerbWritesAReadOnlyField(t *testing.T) {
 			}
 			m.grant(t, crm.Allow(crm.AnyKind, crm.LevelAll), rules...)
 			ctx := as(t, "ada")
-			before, err := k.Get(m.sys, id)
-			require.NoError(t, err)
-			got, err := k.Get(ctx, id)
-			require.NoError(t, err)
-			require.Equal(t, before, got)
+			is := m.read(ctx, t, k, id)
+			require.Equal(t, is.whole, is.got)
 			for _, name := range k.Fields() {
 				require.NoError(t, k.Readable(ctx, name))
-				set := func(v any) { other(t, crm.FieldOf(v, name)) }
-				err := k.Update(ctx, id, set)
-				require.ErrorIs(t, err, crm.ErrForbidden, "%s.%s", k.Name(), name)
-				require.ErrorContains(t, err, name)
-				require.ErrorIs(t, k.Do(ctx, id, set), crm.ErrForbidden)
+				mayNotSet(ctx, t, k, id, name)
 			}
-			after, err := k.Get(m.sys, id)
-			require.NoError(t, err)
-			require.Equal(t, before, after)
+			m.unchanged(t, k, id, is.whole)
 		}
 	})
 }
@@ -372,9 +247,7 @@ func TestEveryVerbTakesItsRight(t *testing.T) {
 			}
 			_, err = k.Exportable(ctx)
 			require.ErrorIs(t, err, crm.ErrForbidden)
-			after, err := k.Get(m.sys, id)
-			require.NoError(t, err)
-			require.Equal(t, before, after)
+			m.unchanged(t, k, id, before)
 			require.NoError(t, k.End(m.sys, id, "deleted"))
 			require.ErrorIs(t, k.End(ctx, id, "restored"), crm.ErrForbidden)
 		}
@@ -514,56 +387,5 @@ func TestNobodyGivesHimselfRights(t *testing.T) {
 		f.give(t, f.ada, admin)
 		require.NoError(t, role(f.rep.ID, func(r *crm.Role) { r.Grants = all }))
 		require.NoError(t, member(f.ada.ID, func(m *crm.Member) { m.TeamIDs = append(m.TeamIDs, f.board.ID) }))
-	})
-}
-
-func TestHiddenCustomFields(t *testing.T) {
-	onBoth(t, func(t *testing.T, s *shop) {
-		f := newOffice(t, s)
-		for _, name := range []string{"open", "secret", "fixed"} {
-			_, err := s.Fields.Create(f.sys, crm.CustomField{Object: "company", Name: name, Type: crm.FieldText})
-			require.NoError(t, err)
-		}
-		c, err := f.companies.Create(f.sys, company{Name: "x", Record: crm.Record{Custom: crm.Custom{"open": "1", "secret": "2", "fixed": "3"}}})
-		require.NoError(t, err)
-		f.grant(t, crm.Allow("company", crm.LevelAll),
-			crm.FieldRule{Object: "company", Field: "custom.secret", Access: crm.FieldHidden},
-			crm.FieldRule{Object: "company", Field: "custom.fixed", Access: crm.FieldReadOnly})
-		ctx := as(t, "ada")
-		got, err := f.companies.Get(ctx, c.ID)
-		require.NoError(t, err)
-		require.Equal(t, crm.Custom{"open": "1", "fixed": "3"}, got.Custom)
-		set := func(name string, v any) error {
-			_, err := f.companies.Update(ctx, c.ID, func(c *company) error { c.Custom[name] = v; return nil })
-			return err
-		}
-		require.NoError(t, set("open", "4"))
-		for _, name := range []string{"secret", "fixed"} {
-			err = set(name, "5")
-			require.ErrorIs(t, err, crm.ErrForbidden)
-			require.ErrorContains(t, err, "custom."+name)
-			_, err = f.companies.Create(ctx, company{Name: "y", Record: crm.Record{Custom: crm.Custom{name: "5"}}})
-			require.ErrorContains(t, err, "custom."+name)
-		}
-		for _, err := range []error{
-			f.kind("company").Readable(ctx, "custom.secret"), f.kind("company").List(ctx, crm.OrderBy("custom.secret")),
-			f.kind("company").List(ctx, crm.Where("custom.secret == '2'")), f.kind("company").Facets(ctx, "custom.secret"),
-		} {
-			require.ErrorIs(t, err, crm.ErrForbidden)
-		}
-		kept, err := f.companies.Get(f.sys, c.ID)
-		require.NoError(t, err)
-		require.Equal(t, crm.Custom{"open": "4", "secret": "2", "fixed": "3"}, kept.Custom)
-		f.grant(t, crm.Allow("company", crm.LevelAll), crm.FieldRule{Object: "company", Field: "custom", Access: crm.FieldHidden})
-		got, err = f.companies.Update(ctx, c.ID, func(c *company) error {
-			require.Empty(t, c.Custom)
-			c.Name = "z"
-			return nil
-		})
-		require.NoError(t, err)
-		require.Empty(t, got.Custom)
-		again, err := f.companies.Get(f.sys, c.ID)
-		require.NoError(t, err)
-		require.Equal(t, kept.Custom, again.Custom)
 	})
 }

@@ -1,14 +1,10 @@
 package customers_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -19,18 +15,14 @@ import (
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/crm/crmtest"
 	"github.com/embedcrm/embedcrm/customers"
-	"github.com/embedcrm/embedcrm/internal/pgtest"
+	"github.com/embedcrm/embedcrm/internal/enginetest"
 )
 
-// sayerOf is the environment variable that makes this test binary a process in which
-// customers say what they want, to be killed: engine and DSN, divided by a bar.
-const sayerOf = "EMBEDCRM_TEST_SAYER"
-
 // counterAt is a desk with the topic offers, which asks for a confirmation.
-func counterAt(t *testing.T, engine, dsn string) *desk {
+func counterAt(t *testing.T, db enginetest.Shared) *desk {
 	t.Helper()
 	d := &desk{}
-	d.Core = crmtest.On(t, openDSN(t, engine, dsn), crm.Config{}, func(c *crm.Core) (err error) {
+	d.Core = crmtest.On(t, db.Open(t), crm.Config{}, func(c *crm.Core) (err error) {
 		d.Customers, err = customers.New(c)
 		return err
 	})
@@ -40,11 +32,8 @@ func counterAt(t *testing.T, engine, dsn string) *desk {
 // TestSayerVictim is no test but the process that TestConsentsKilled kills: again and
 // again each customer is asked, confirms, twice at once, and then takes it all back.
 func TestSayerVictim(t *testing.T) {
-	engine, dsn, ok := strings.Cut(os.Getenv(sayerOf), "|")
-	if !ok {
-		t.Skip("it is a process of another test")
-	}
-	d := counterAt(t, engine, dsn)
+	db, _ := enginetest.Orders(t)
+	d := counterAt(t, db)
 	ctx := crm.System(t.Context(), "acme")
 	page, err := d.List(ctx)
 	require.NoError(t, err)
@@ -71,49 +60,42 @@ func TestSayerVictim(t *testing.T) {
 // said is there with all that follows from it or not at all, and no token is good twice.
 func TestConsentsKilled(t *testing.T) {
 	t.Parallel()
-	for _, engine := range []string{"sqlite", "postgres"} {
-		t.Run(engine, func(t *testing.T) {
-			t.Parallel()
-			dsn := filepath.Join(t.TempDir(), "crm.db")
-			if engine == "postgres" {
-				dsn = pgtest.Server(t, pgtest.UTF8).Database(t)
-			}
-			rounds := 10
-			if testing.Short() {
-				rounds = 4
-			}
-			d := counterAt(t, engine, dsn)
-			ctx := crm.System(t.Context(), "acme")
-			_, err := d.Consents.Topics.Create(ctx, customers.ConsentTopic{
-				Key: "offers", Name: "Offers", Channels: []string{"email"}, Basis: customers.BasisConsent, DoubleOptIn: true,
-			})
-			require.NoError(t, err)
-			var people []customers.Customer
-			for _, name := range []string{"ada", "bob", "cai"} {
-				people = append(people, d.person(ctx, t, name, name+"@example.com"))
-			}
-			asked, confirmed := map[string]bool{}, map[string]bool{}
-			for range rounds {
-				killedSaying(t, engine+"|"+dsn, asked, confirmed)
-				for _, who := range people {
-					d.saidWhole(ctx, t, who)
-				}
-				d.whole(t)
-			}
-			for token := range asked {
-				_, err := d.Consents.Confirm(t.Context(), token, customers.ConsentVisit{})
-				if confirmed[token] || err != nil {
-					require.ErrorIs(t, err, crm.ErrConflict, "it was used, or he took it back")
-				}
-				_, err = d.Consents.Confirm(t.Context(), token, customers.ConsentVisit{})
-				require.ErrorIs(t, err, crm.ErrConflict)
-			}
+	enginetest.EachShared(t, func(t *testing.T, db enginetest.Shared) {
+		rounds := 10
+		if testing.Short() {
+			rounds = 4
+		}
+		d := counterAt(t, db)
+		ctx := crm.System(t.Context(), "acme")
+		_, err := d.Consents.Topics.Create(ctx, customers.ConsentTopic{
+			Key: "offers", Name: "Offers", Channels: []string{"email"}, Basis: customers.BasisConsent, DoubleOptIn: true,
+		})
+		require.NoError(t, err)
+		var people []customers.Customer
+		for _, name := range []string{"ada", "bob", "cai"} {
+			people = append(people, d.person(ctx, t, name, name+"@example.com"))
+		}
+		asked, confirmed := map[string]bool{}, map[string]bool{}
+		for range rounds {
+			killedSaying(db.Start(t, "TestSayerVictim"), asked, confirmed)
 			for _, who := range people {
 				d.saidWhole(ctx, t, who)
 			}
 			d.whole(t)
-		})
-	}
+		}
+		for token := range asked {
+			_, err := d.Consents.Confirm(t.Context(), token, customers.ConsentVisit{})
+			if confirmed[token] || err != nil {
+				require.ErrorIs(t, err, crm.ErrConflict, "it was used, or he took it back")
+			}
+			_, err = d.Consents.Confirm(t.Context(), token, customers.ConsentVisit{})
+			require.ErrorIs(t, err, crm.ErrConflict)
+		}
+		for _, who := range people {
+			d.saidWhole(ctx, t, who)
+		}
+		d.whole(t)
+	})
 }
 
 // saidWhole holds that what follows from what a customer said is there, and nothing else:
@@ -166,19 +148,11 @@ func (d *desk) saidWhole(ctx context.Context, t *testing.T, who customers.Custom
 	}
 }
 
-// killedSaying starts the victim and kills it somewhere in what it does.
-func killedSaying(t *testing.T, args string, asked, confirmed map[string]bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestSayerVictim$")
-	cmd.Env = append(os.Environ(), sayerOf+"="+args)
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	lines := bufio.NewScanner(out)
-	for n := 1 + rand.IntN(8); lines.Scan(); {
-		what, token, _ := strings.Cut(lines.Text(), " ")
+// killedSaying kills the victim somewhere in what it does.
+func killedSaying(v *enginetest.Victim, asked, confirmed map[string]bool) {
+	n := 1 + rand.IntN(8)
+	for line := range v.Lines() {
+		what, token, _ := strings.Cut(line, " ")
 		switch what {
 		case "asked":
 			asked[token] = true
@@ -186,9 +160,8 @@ func killedSaying(t *testing.T, args string, asked, confirmed map[string]bool) {
 			confirmed[token] = true
 		}
 		if n--; n == 0 {
-			<-time.After(time.Duration(rand.IntN(int(15 * time.Millisecond))))
-			require.NoError(t, cmd.Process.Kill())
+			v.Kill(time.Duration(rand.IntN(int(15 * time.Millisecond))))
 		}
 	}
-	require.ErrorContains(t, cmd.Wait(), "killed")
+	v.Killed()
 }

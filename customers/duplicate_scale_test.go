@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -18,12 +16,8 @@ import (
 
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/customers"
-	"github.com/embedcrm/embedcrm/internal/pgtest"
+	"github.com/embedcrm/embedcrm/internal/enginetest"
 )
-
-// scaleOf is the environment variable that makes this test binary the process that
-// TestScanScale measures: driver and DSN, divided by a bar.
-const scaleOf = "EMBEDCRM_TEST_SCALE"
 
 // mostMemory is what a scan of a million customers may have of the machine, with its database.
 const mostMemory = 1 << 30
@@ -38,17 +32,14 @@ func TestScanScale(t *testing.T) {
 	if err != nil {
 		t.Skip("EMBEDCRM_SCALE is not set to a number of customers")
 	}
-	for _, driver := range []string{"sqlite", "pgx"} {
-		t.Run(driver, func(t *testing.T) {
-			dsn := filepath.Join(t.TempDir(), "crm.db")
-			if driver == "pgx" {
-				dsn = pgtest.Server(t, pgtest.UTF8).Database(t)
-			}
+	for _, engine := range []string{"sqlite", "postgres"} { // one after the other
+		t.Run(engine, func(t *testing.T) {
+			db := enginetest.NewShared(t, engine)
 			began := processor(t)
-			openDesk(t, driver, dsn).populate(crm.System(t.Context(), "acme"), t, n)
+			openDesk(t, db).populate(crm.System(t.Context(), "acme"), t, n)
 			t.Logf("%d customers were made in %v of processor time", n, processor(t)-began)
-			scanner := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestScanScaleProcess$", "-test.v", "-test.timeout=0") // this test
-			scanner.Env = append(os.Environ(), scaleOf+"="+driver+"|"+dsn)
+			scanner := db.Command(t.Context(), "TestScanScaleProcess")
+			scanner.Args = append(scanner.Args, "-test.v", "-test.timeout=0")
 			scanner.Stdout, scanner.Stderr = os.Stdout, os.Stderr
 			require.NoError(t, scanner.Run())
 		})
@@ -57,11 +48,8 @@ func TestScanScale(t *testing.T) {
 
 // TestScanScaleProcess is no test but the process that TestScanScale measures.
 func TestScanScaleProcess(t *testing.T) {
-	driver, dsn, ok := strings.Cut(os.Getenv(scaleOf), "|")
-	if !ok {
-		t.Skip("it is a process of another test")
-	}
-	d := openDesk(t, driver, dsn)
+	db, _ := enginetest.Orders(t)
+	d := openDesk(t, db)
 	ctx := crm.System(t.Context(), "acme")
 	began := time.Now()
 	var said int64

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,9 +13,6 @@ import (
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/customers"
 	"github.com/embedcrm/embedcrm/internal/enginetest"
-	"github.com/embedcrm/embedcrm/internal/pgtest"
-	"github.com/embedcrm/embedcrm/storage/postgres"
-	"github.com/embedcrm/embedcrm/storage/sqlite"
 )
 
 // sets are the sets of duplicates that an actor is shown, by their customers.
@@ -285,35 +279,17 @@ func TestScanGoesOn(t *testing.T) {
 	})
 }
 
-// scanOf is the environment variable that makes this test binary a process that scans, to
-// be killed: driver and DSN, divided by a bar.
-const scanOf = "EMBEDCRM_TEST_SCANNER"
-
-func openDesk(t *testing.T, driver, dsn string) *desk {
+func openDesk(t *testing.T, db enginetest.Shared) *desk {
 	t.Helper()
-	e := enginetest.Engine{Name: "sqlite"}
-	if driver == "pgx" {
-		e.Name = "postgres"
-		store, err := postgres.Open(dsn)
-		require.NoError(t, err)
-		e.Store = store
-	} else {
-		store, err := sqlite.Open(driver, dsn)
-		require.NoError(t, err)
-		e.Store = store
-	}
-	d := newDesk(t, e.Store, customers.Policy{})
-	d.engine = e
+	d := newDesk(t, db.Open(t), customers.Policy{})
+	d.engine = enginetest.Engine{Name: db.Name, Store: d.Store}
 	return d
 }
 
 // TestScanVictim is no test but the process that TestScanKilled kills.
 func TestScanVictim(t *testing.T) {
-	driver, dsn, ok := strings.Cut(os.Getenv(scanOf), "|")
-	if !ok {
-		t.Skip("it is a process of another test")
-	}
-	d := openDesk(t, driver, dsn)
+	db, _ := enginetest.Orders(t)
+	d := openDesk(t, db)
 	fmt.Println("began")
 	d.scan(as(t, "dana"), t)
 }
@@ -321,34 +297,20 @@ func TestScanVictim(t *testing.T) {
 // TestScanKilled kills a process while it scans, later and later; then another ends the scan.
 func TestScanKilled(t *testing.T) {
 	t.Parallel()
-	for _, driver := range []string{"sqlite", "pgx"} {
-		t.Run(driver, func(t *testing.T) {
-			t.Parallel()
-			dsn := filepath.Join(t.TempDir(), "crm.db")
-			if driver == "pgx" {
-				dsn = pgtest.Server(t, pgtest.UTF8).Database(t)
-			}
-			ctx := as(t, "dana")
-			d := openDesk(t, driver, dsn)
-			d.many(ctx, t, 1400)
-			for try := range 4 {
-				victim := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestScanVictim$") // this test
-				victim.Env = append(os.Environ(), scanOf+"="+driver+"|"+dsn)
-				out, err := victim.StdoutPipe()
-				require.NoError(t, err)
-				require.NoError(t, victim.Start())
-				_, err = out.Read(make([]byte, 5))
-				require.NoError(t, err)
-				<-time.After(time.Duration(50+150*try) * time.Millisecond)
-				require.NoError(t, victim.Process.Kill())
-				_ = victim.Wait()
-			}
-			d.scan(ctx, t)
-			require.Greater(t, len(d.shown(ctx, t, 0)), 100)
-			running, err := d.Duplicates.Scans.Count(ctx, crm.Where("state == 'running'"))
-			require.NoError(t, err)
-			require.Zero(t, running)
-			d.whole(t)
-		})
-	}
+	enginetest.EachShared(t, func(t *testing.T, db enginetest.Shared) {
+		ctx := as(t, "dana")
+		d := openDesk(t, db)
+		d.many(ctx, t, 1400)
+		for try := range 4 {
+			v := db.Start(t, "TestScanVictim")
+			v.KillAfter("began", time.Duration(50+150*try)*time.Millisecond)
+			v.Ended()
+		}
+		d.scan(ctx, t)
+		require.Greater(t, len(d.shown(ctx, t, 0)), 100)
+		running, err := d.Duplicates.Scans.Count(ctx, crm.Where("state == 'running'"))
+		require.NoError(t, err)
+		require.Zero(t, running)
+		d.whole(t)
+	})
 }

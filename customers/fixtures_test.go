@@ -57,11 +57,8 @@ func atDesk(t *testing.T, policy customers.Policy, fn func(ctx context.Context, 
 	})
 }
 
-// as is a context of a member of tenant acme.
-func as(tb testing.TB, member string) context.Context {
-	tb.Helper()
-	return crm.As(tb.Context(), crm.Actor{Tenant: "acme", Member: member})
-}
+// as is the context of a member.
+var as = crmtest.As
 
 func (d *desk) person(ctx context.Context, tb testing.TB, name, email string) customers.Customer {
 	tb.Helper()

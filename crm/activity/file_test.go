@@ -18,6 +18,7 @@ import (
 
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/crm/activity"
+	"github.com/embedcrm/embedcrm/internal/enginetest"
 )
 
 // blobs are the keys of all blobs there are.
@@ -56,7 +57,7 @@ func TestAFileIsKept(t *testing.T) {
 		text, err := d.contents(ctx, f.ID)
 		require.NoError(t, err)
 		require.Equal(t, "the offer", text)
-		require.Empty(t, must(t)(d.contents(ctx, d.file(ctx, t, a.ID, "").ID)), "an empty one")
+		require.Empty(t, enginetest.Need(d.contents(ctx, d.file(ctx, t, a.ID, "").ID))(t), "an empty one")
 		page, err := d.Timeline(ctx, "account", a.ID, crm.TimelineFilter{Kinds: []string{"file"}})
 		require.NoError(t, err)
 		require.Equal(t, "offer.pdf", page.Items[0].Title)
@@ -66,7 +67,7 @@ func TestAFileIsKept(t *testing.T) {
 		require.ErrorIs(t, err, crm.ErrNotFound)
 		_, err = d.Files.Restore(ctx, f.ID)
 		require.NoError(t, err)
-		require.Equal(t, "the offer", must(t)(d.contents(ctx, f.ID)))
+		require.Equal(t, "the offer", enginetest.Need(d.contents(ctx, f.ID))(t))
 		require.NoError(t, d.Files.Purge(ctx, f.ID))
 		require.NoError(t, d.RunDue(t.Context()))
 		require.Len(t, d.blobs(t), 1, "its contents go with it")
@@ -75,14 +76,6 @@ func TestAFileIsKept(t *testing.T) {
 		require.Empty(t, d.blobs(t), "and with what it hangs on")
 		d.whole(t)
 	})
-}
-
-func must(t *testing.T) func(string, error) string {
-	t.Helper()
-	return func(s string, err error) string {
-		require.NoError(t, err)
-		return s
-	}
 }
 
 func TestWhatIsNoFile(t *testing.T) {
@@ -158,7 +151,7 @@ func TestContentsAreReadUnderTheRecordsRight(t *testing.T) {
 		d.member(t, "otto", crm.Allow("account", crm.LevelOwn)...)
 		a := d.account(ctx, t)
 		f := d.file(ctx, t, a.ID, "the offer")
-		require.Equal(t, "the offer", must(t)(d.contents(as(t, "rita"), f.ID)))
+		require.Equal(t, "the offer", enginetest.Need(d.contents(as(t, "rita"), f.ID))(t))
 		_, err := d.contents(as(t, "otto"), f.ID)
 		require.ErrorIs(t, err, crm.ErrNotFound)
 		_, err = d.contents(crm.As(t.Context(), crm.Actor{Tenant: "other", Member: "dana"}), f.ID)

@@ -78,16 +78,8 @@ func onBoth(t *testing.T, fn func(ctx context.Context, t *testing.T, d *desk)) {
 	})
 }
 
-// as is a context of a member of tenant acme.
-func as(tb testing.TB, member string) context.Context {
-	tb.Helper()
-	return crm.As(tb.Context(), crm.Actor{Tenant: "acme", Member: member})
-}
-
-func system(tb testing.TB) context.Context {
-	tb.Helper()
-	return crm.System(tb.Context(), "acme")
-}
+// as and system are the contexts of a member, and of the tenant itself.
+var as, system = crmtest.As, crmtest.System
 
 func (d *desk) account(ctx context.Context, tb testing.TB) account {
 	tb.Helper()

@@ -1,13 +1,9 @@
 package activity_test
 
 import (
-	"bufio"
 	"bytes"
-	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,36 +14,26 @@ import (
 
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/crm/activity"
-	"github.com/embedcrm/embedcrm/storage/sqlite"
+	"github.com/embedcrm/embedcrm/internal/enginetest"
 )
 
-// victim is the environment variable that makes this test binary a process to be
-// killed: the directory, the account and the hour, divided by bars.
-const victim = "EMBEDCRM_TEST_FILES_VICTIM"
-
-// atDirectory is a desk whose database and blobs are in a directory.
-func atDirectory(tb testing.TB, dir string) *desk {
+// deskIn is a desk whose blobs are in a directory.
+func deskIn(tb testing.TB, db enginetest.Shared, dir string) *desk {
 	tb.Helper()
-	store, err := sqlite.Open("sqlite", filepath.Join(dir, "crm.db"))
-	require.NoError(tb, err)
-	tb.Cleanup(func() { _ = store.Close() })
-	blobs, err := activity.NewDirectory(filepath.Join(dir, "blobs"))
+	blobs, err := activity.NewDirectory(dir)
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = blobs.Close() })
-	return openDesk(tb, store, crm.Config{Blobs: blobs})
+	return openDesk(tb, db.Open(tb), crm.Config{Blobs: blobs})
 }
 
 // TestVictim is no test but the process that TestKilled kills: it adds files and purges
 // some, and says what was acknowledged.
 func TestVictim(t *testing.T) {
-	args := strings.Split(os.Getenv(victim), "|")
-	if len(args) != 3 {
-		t.Skip("it is a process of another test")
-	}
-	d := atDirectory(t, args[0])
-	on, err := crm.ParseID(args[1])
+	db, words := enginetest.Orders(t)
+	d := deskIn(t, db, words[0])
+	on, err := crm.ParseID(words[1])
 	require.NoError(t, err)
-	hour, err := strconv.Atoi(args[2])
+	hour, err := strconv.Atoi(words[2])
 	require.NoError(t, err)
 	d.Clock.Advance(time.Duration(hour) * time.Hour)
 	ctx := as(t, "dana")
@@ -73,8 +59,8 @@ func TestVictim(t *testing.T) {
 // there are no contents without a file.
 func TestKilled(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	d := atDirectory(t, dir)
+	db, dir := enginetest.NewShared(t, "sqlite"), filepath.Join(t.TempDir(), "blobs")
+	d := deskIn(t, db, dir)
 	ctx := as(t, "dana")
 	on := d.account(ctx, t).ID
 	rounds := 10
@@ -83,7 +69,7 @@ func TestKilled(t *testing.T) {
 	}
 	acknowledged := map[string]bool{}
 	for n := range rounds {
-		kill(t, fmt.Sprint(dir, "|", on, "|", n), time.Duration(50+rand.IntN(200))*time.Millisecond, acknowledged)
+		kill(db.Start(t, "TestVictim", dir, on, n), time.Duration(50+rand.IntN(200))*time.Millisecond, acknowledged)
 	}
 	d.Clock.Advance(48 * time.Hour)
 	require.NoError(t, d.RunDue(t.Context()))
@@ -104,25 +90,13 @@ func TestKilled(t *testing.T) {
 	d.whole(t)
 }
 
-// kill starts a process and kills it a while after it acknowledged its first file.
-func kill(t *testing.T, args string, after time.Duration, acknowledged map[string]bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestVictim$")
-	cmd.Env = append(os.Environ(), victim+"="+args)
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	lines := bufio.NewScanner(out)
-	for first := true; lines.Scan(); {
-		if id, ok := strings.CutPrefix(lines.Text(), "acknowledged "); ok {
+// kill kills a process a while after it acknowledged its first file.
+func kill(v *enginetest.Victim, after time.Duration, acknowledged map[string]bool) {
+	for line := range v.Lines() {
+		if id, ok := strings.CutPrefix(line, "acknowledged "); ok {
 			acknowledged[id] = true
-			if first {
-				first = false
-				time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
-			}
+			v.Kill(after)
 		}
 	}
-	require.ErrorContains(t, cmd.Wait(), "killed")
+	v.Killed()
 }

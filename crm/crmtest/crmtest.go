@@ -2,6 +2,7 @@
 // they move.
 //
 //	core := crmtest.New(t, func(c *crm.Core) error { … crm.Define … })
+//	ctx := crmtest.As(t, "dana")
 //	core.Clock.Advance(72 * time.Hour)
 package crmtest
 

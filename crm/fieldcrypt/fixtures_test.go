@@ -123,15 +123,8 @@ func newKeys(tb testing.TB) fieldcrypt.Keys {
 	return keys
 }
 
-func as(tb testing.TB, member string) context.Context {
-	tb.Helper()
-	return crm.As(tb.Context(), crm.Actor{Tenant: "acme", Member: member})
-}
-
-func system(tb testing.TB) context.Context {
-	tb.Helper()
-	return crm.System(tb.Context(), "acme")
-}
+// as and system are the contexts of a member, and of the tenant itself.
+var as, system = crmtest.As, crmtest.System
 
 // field defines a field of people, and waits until it is ready.
 func (c *clinic) field(tb testing.TB, ctx context.Context, def crm.CustomField) crm.CustomField { //nolint:revive // the test comes first

@@ -2,20 +2,13 @@ package fieldcrypt_test
 
 import (
 	"bytes"
-	"context"
-	"database/sql"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/tink-crypto/tink-go/v2/aead"
@@ -24,9 +17,6 @@ import (
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/crm/fieldcrypt"
 	"github.com/embedcrm/embedcrm/internal/enginetest"
-	"github.com/embedcrm/embedcrm/internal/pgtest"
-	"github.com/embedcrm/embedcrm/storage/postgres"
-	"github.com/embedcrm/embedcrm/storage/sqlite"
 )
 
 // step is a step of a rotation.
@@ -218,10 +208,6 @@ func TestResealBesideWriters(t *testing.T) {
 	})
 }
 
-// resealerOf is the environment variable that makes this test binary a process that seals
-// anew, to be killed: driver and DSN, divided by a bar, then the keys.
-const resealerOf = "EMBEDCRM_TEST_RESEALER"
-
 // local stands for a key management system that two processes use.
 func local(tb testing.TB) *keyset.Handle {
 	tb.Helper()
@@ -238,89 +224,56 @@ func (noKMS) Decrypt(sealed, _ []byte) ([]byte, error) { return sealed, nil }
 
 // TestResealVictim is no test but the process that TestResealKilled kills.
 func TestResealVictim(t *testing.T) {
-	args := strings.Split(os.Getenv(resealerOf), "|")
-	if len(args) != 3 {
-		t.Skip("it is a process of another test")
-	}
-	wrapped, err := base64.StdEncoding.DecodeString(args[2])
+	db, words := enginetest.Orders(t)
+	wrapped, err := base64.StdEncoding.DecodeString(words[0])
 	require.NoError(t, err)
 	keys, err := fieldcrypt.Unwrap(wrapped, noKMS{})
 	require.NoError(t, err)
-	c := newClinic(t, engineOf(t, args[0], args[1]), keys)
+	c := newClinic(t, db.Pool(t), keys)
 	_, err = c.Reseal(system(t))
 	require.NoError(t, err)
 }
 
-func engineOf(tb testing.TB, driver, dsn string) enginetest.Engine {
-	tb.Helper()
-	db, err := sql.Open(driver, dsn)
-	require.NoError(tb, err)
-	tb.Cleanup(func() { _ = db.Close() })
-	if driver == "pgx" {
-		store, err := postgres.New(db)
-		require.NoError(tb, err)
-		return enginetest.Engine{Name: "postgres", Store: store, DB: db}
-	}
-	store, err := sqlite.Options{Wait: time.Minute}.New(db)
-	require.NoError(tb, err)
-	return enginetest.Engine{Name: "sqlite", Store: store, DB: db}
-}
-
 func TestResealKilled(t *testing.T) {
 	t.Parallel()
-	for _, driver := range []string{"sqlite", "pgx"} {
-		t.Run(driver, func(t *testing.T) {
-			t.Parallel()
-			dsn := sqlite.DSN(filepath.Join(t.TempDir(), "crm.db"))
-			if driver == "pgx" {
-				dsn = pgtest.Server(t, pgtest.UTF8).Database(t)
-			}
-			e := engineOf(t, driver, dsn)
-			keys := newKeys(t)
-			c := newClinic(t, e, keys)
-			ctx := system(t)
-			c.field(t, ctx, crm.CustomField{Name: "tax_no", Type: crm.FieldText, Protected: true, Unique: true})
-			people := make([]person, 1200)
-			for i := range people {
-				people[i] = person{Name: "P", Number: fmt.Sprintf("N-%d", i), Record: crm.Record{Custom: crm.Custom{"tax_no": fmt.Sprintf("T-%d", i)}}}
-			}
-			_, err := c.people.CreateAll(ctx, people)
+	enginetest.EachShared(t, func(t *testing.T, db enginetest.Shared) {
+		e := db.Pool(t)
+		keys := newKeys(t)
+		c := newClinic(t, e, keys)
+		ctx := system(t)
+		c.field(t, ctx, crm.CustomField{Name: "tax_no", Type: crm.FieldText, Protected: true, Unique: true})
+		people := make([]person, 1200)
+		for i := range people {
+			people[i] = person{Name: "P", Number: fmt.Sprintf("N-%d", i), Record: crm.Record{Custom: crm.Custom{"tax_no": fmt.Sprintf("T-%d", i)}}}
+		}
+		_, err := c.people.CreateAll(ctx, people)
+		require.NoError(t, err)
+		var blind string // of the first key
+		prefix := map[string]string{"sqlite": "crm_", "postgres": "crm."}[db.Name]
+		require.NoError(t, e.DB.QueryRowContext(ctx, "SELECT min(number_blind) FROM "+prefix+"person").Scan(&blind))
+		old := func() (n int) {
+			err := e.DB.QueryRowContext(ctx, "SELECT count(*) FROM "+prefix+"person WHERE number_blind LIKE '"+strings.ReplaceAll(blind[:5], "_", "\\_")+"%' ESCAPE '\\'").Scan(&n)
 			require.NoError(t, err)
-			var blind string // of the first key
-			prefix := map[string]string{"sqlite": "crm_", "pgx": "crm."}[driver]
-			require.NoError(t, e.DB.QueryRowContext(ctx, "SELECT min(number_blind) FROM "+prefix+"person").Scan(&blind))
-			old := func() (n int) {
-				err := e.DB.QueryRowContext(ctx, "SELECT count(*) FROM "+prefix+"person WHERE number_blind LIKE '"+strings.ReplaceAll(blind[:5], "_", "\\_")+"%' ESCAPE '\\'").Scan(&n)
-				require.NoError(t, err)
-				return n
-			}
-			require.Equal(t, len(people), old())
-			keys = step(t, step(t, keys.Add).Promote)
-			wrapped, err := keys.Wrap(noKMS{})
-			require.NoError(t, err)
-			for n := range 3 {
-				end, cancel := context.WithTimeout(t.Context(), time.Minute)
-				cmd := exec.CommandContext(end, os.Args[0], "-test.run=^TestResealVictim$")
-				cmd.Env = append(os.Environ(), resealerOf+"="+driver+"|"+dsn+"|"+base64.StdEncoding.EncodeToString(wrapped))
-				require.NoError(t, cmd.Start())
-				for end.Err() == nil && len(people)-old() <= 200*n {
-					runtime.Gosched()
-				}
-				_ = cmd.Process.Kill()
-				_ = cmd.Wait()
-				cancel()
-			}
-			c = newClinic(t, e, keys)
-			n, err := c.Reseal(ctx)
-			require.NoError(t, err)
-			require.Less(t, n, int64(len(people)), "it goes on where it was killed")
-			c = newClinic(t, e, step(t, keys.DropBlinds))
-			require.Equal(t, int64(3), c.finds(t, "number in ['N-0', 'N-600', 'N-1199']"))
-			require.Equal(t, int64(3), c.finds(t, "custom.tax_no in ['T-0', 'T-600', 'T-1199']"))
-			require.Zero(t, old())
-			c.whole(t)
-		})
-	}
+			return n
+		}
+		require.Equal(t, len(people), old())
+		keys = step(t, step(t, keys.Add).Promote)
+		wrapped, err := keys.Wrap(noKMS{})
+		require.NoError(t, err)
+		for n := range 3 {
+			v := db.Start(t, "TestResealVictim", base64.StdEncoding.EncodeToString(wrapped))
+			v.KillWhen(func() bool { return len(people)-old() > 200*n })
+		}
+		c = newClinic(t, e, keys)
+		n, err := c.Reseal(ctx)
+		require.NoError(t, err)
+		require.Less(t, n, int64(len(people)), "it goes on where it was killed")
+		c = newClinic(t, e, step(t, keys.DropBlinds))
+		require.Equal(t, int64(3), c.finds(t, "number in ['N-0', 'N-600', 'N-1199']"))
+		require.Equal(t, int64(3), c.finds(t, "custom.tax_no in ['T-0', 'T-600', 'T-1199']"))
+		require.Zero(t, old())
+		c.whole(t)
+	})
 }
 
 func TestKeysAreWrapped(t *testing.T) {

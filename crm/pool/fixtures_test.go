@@ -129,25 +129,11 @@ func onBothWith(t *testing.T, with func(*crm.Core, *desk) error, fn func(t *test
 	enginetest.Each(t, func(t *testing.T, e enginetest.Engine) { fn(t, newDesk(t, e.Store, with)) })
 }
 
-// need returns v once it is known that there is no error.
-func need[T any](v T, err error) func(testing.TB) T {
-	return func(tb testing.TB) T {
-		tb.Helper()
-		require.NoError(tb, err)
-		return v
-	}
-}
+// need returns a result once it is known that there is no error.
+func need[T any](v T, err error) func(testing.TB) T { return enginetest.Need(v, err) }
 
-// as is a context of a member of tenant acme.
-func as(tb testing.TB, member string) context.Context {
-	tb.Helper()
-	return crm.As(tb.Context(), crm.Actor{Tenant: "acme", Member: member})
-}
-
-func system(tb testing.TB) context.Context {
-	tb.Helper()
-	return crm.System(tb.Context(), "acme")
-}
+// as and system are the contexts of a member, and of the tenant itself.
+var as, system = crmtest.As, crmtest.System
 
 // pool makes a pool of clients of the north, which shows a name and a part of a phone.
 func (d *desk) pool(tb testing.TB, with func(*pool.Pool)) pool.Pool {

@@ -1,14 +1,10 @@
 package pool_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,30 +15,14 @@ import (
 
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/crm/pool"
-	"github.com/embedcrm/embedcrm/internal/pgtest"
-	"github.com/embedcrm/embedcrm/storage"
-	"github.com/embedcrm/embedcrm/storage/postgres"
-	"github.com/embedcrm/embedcrm/storage/sqlite"
+	"github.com/embedcrm/embedcrm/internal/enginetest"
 )
-
-// victim is the environment variable that makes this test binary a process to be killed:
-// the engine, the DSN, how many hours later it is and what it does, divided by bars.
-const victim = "EMBEDCRM_TEST_POOL_VICTIM"
 
 // The limits of the pool that is worked at by those who are killed.
 const (
 	mostHeld   = 8
 	mostPerDay = 12
 )
-
-// openDSN opens a store.
-func openDSN(tb testing.TB, engine, dsn string) storage.Store {
-	tb.Helper()
-	if engine == "sqlite" {
-		return need(sqlite.Open("sqlite", dsn))(tb)
-	}
-	return need(postgres.Open(dsn))(tb)
-}
 
 // telling has an offer made for each client of whose recycling a subscriber is told, and for
 // each warning.
@@ -65,17 +45,14 @@ func telling(c *crm.Core, d *desk) error {
 // TestVictim is no test but the process that TestKilled kills: its members claim what waits and
 // return some of it, or what lies is recycled.
 func TestVictim(t *testing.T) {
-	args := strings.Split(os.Getenv(victim), "|")
-	if len(args) != 4 {
-		t.Skip("it is a process of another test")
-	}
-	d := openDesk(t, openDSN(t, args[0], args[1]), telling)
-	hours := need(strconv.Atoi(args[2]))(t)
+	db, words := enginetest.Orders(t)
+	d := openDesk(t, db.Open(t), telling)
+	hours := need(strconv.Atoi(words[0]))(t)
 	d.Clock.Advance(time.Duration(hours) * time.Hour)
 	north := need(d.pools.List(system(t)))(t).Items[0]
 	reason := need(d.pools.Reasons.List(system(t)))(t).Items[0]
 	fmt.Println("begins")
-	if args[3] == "recycle" {
+	if words[1] == "recycle" {
 		for {
 			if _, err := d.pools.Recycle(system(t)); err != nil {
 				return // its killer has ended
@@ -110,69 +87,64 @@ func TestVictim(t *testing.T) {
 // passed, and each warning and each recycling is there, and was told, once.
 func TestKilled(t *testing.T) {
 	t.Parallel()
-	for _, engine := range []string{"sqlite", "postgres"} {
-		t.Run(engine, func(t *testing.T) {
-			t.Parallel()
-			dsn := filepath.Join(t.TempDir(), "crm.db")
-			if engine == "postgres" {
-				dsn = pgtest.Server(t, pgtest.UTF8).Database(t)
-			}
-			rounds := 10
-			if testing.Short() {
-				rounds = 3
-			}
-			d := newDesk(t, openDSN(t, engine, dsn), telling)
-			d.pool(t, func(p *pool.Pool) {
-				p.MaxHeld, p.MaxPerDay, p.RecycleDays, p.WarnDays = mostHeld, mostPerDay, 30, 5
-				p.FollowedUp = "any(visits, .at >= $1)"
-			})
-			var waiting, lying []crm.ID
-			for n := range 20 {
-				waiting = append(waiting, d.client(t, fmt.Sprint("waits ", n)).ID)
-			}
-			for n := range 100 {
-				lying = append(lying, d.owned(t, fmt.Sprint("lies ", n), "kim").ID)
-			}
-			hours := 0
-			killing := func(what string) {
-				kill(t, fmt.Sprint(engine, "|", dsn, "|", hours, "|", what), time.Duration(5+rand.IntN(100))*time.Millisecond)
-			}
-			for range rounds {
-				killing("claim")
-				for _, id := range waiting {
-					d.moved(t, id)
-				}
-				d.limited(t)
-				hours += 7
-				d.Clock.Advance(7 * time.Hour)
-			}
-			for _, days := range []int{26, 6} {
-				hours += days * 24
-				d.Clock.Advance(time.Duration(days) * day)
-				for range rounds {
-					killing("recycle")
-					hours++ // the leases of who was killed run out
-					d.Clock.Advance(time.Hour)
-				}
-				for range 2 {
-					_, err := d.pools.Recycle(system(t))
-					require.NoError(t, err)
-					d.Clock.Advance(time.Hour)
-					hours++
-					require.NoError(t, d.RunDue(t.Context()))
-				}
-			}
-			for _, id := range lying {
-				require.Equal(t, []pool.MoveKind{pool.Warned, pool.Recycled}, d.kinds(t, id))
-				require.Zero(t, d.owner(t, id))
-			}
-			for _, id := range append(waiting, lying...) {
-				d.moved(t, id)
-				d.told(t, id)
-			}
-			d.whole(t)
+	enginetest.EachShared(t, func(t *testing.T, db enginetest.Shared) {
+		rounds := 10
+		if testing.Short() {
+			rounds = 3
+		}
+		d := newDesk(t, db.Open(t), telling)
+		d.pool(t, func(p *pool.Pool) {
+			p.MaxHeld, p.MaxPerDay, p.RecycleDays, p.WarnDays = mostHeld, mostPerDay, 30, 5
+			p.FollowedUp = "any(visits, .at >= $1)"
 		})
-	}
+		var waiting, lying []crm.ID
+		for n := range 20 {
+			waiting = append(waiting, d.client(t, fmt.Sprint("waits ", n)).ID)
+		}
+		for n := range 100 {
+			lying = append(lying, d.owned(t, fmt.Sprint("lies ", n), "kim").ID)
+		}
+		hours := 0
+		killing := func(what string) {
+			v := db.Start(t, "TestVictim", hours, what)
+			v.KillAfter("begins", time.Duration(5+rand.IntN(100))*time.Millisecond)
+			v.Killed()
+		}
+		for range rounds {
+			killing("claim")
+			for _, id := range waiting {
+				d.moved(t, id)
+			}
+			d.limited(t)
+			hours += 7
+			d.Clock.Advance(7 * time.Hour)
+		}
+		for _, days := range []int{26, 6} {
+			hours += days * 24
+			d.Clock.Advance(time.Duration(days) * day)
+			for range rounds {
+				killing("recycle")
+				hours++ // the leases of who was killed run out
+				d.Clock.Advance(time.Hour)
+			}
+			for range 2 {
+				_, err := d.pools.Recycle(system(t))
+				require.NoError(t, err)
+				d.Clock.Advance(time.Hour)
+				hours++
+				require.NoError(t, d.RunDue(t.Context()))
+			}
+		}
+		for _, id := range lying {
+			require.Equal(t, []pool.MoveKind{pool.Warned, pool.Recycled}, d.kinds(t, id))
+			require.Zero(t, d.owner(t, id))
+		}
+		for _, id := range append(waiting, lying...) {
+			d.moved(t, id)
+			d.told(t, id)
+		}
+		d.whole(t)
+	})
 }
 
 // moved holds that who owns a client is what its last move says, and that each move has its
@@ -237,21 +209,4 @@ func (d *desk) limited(t *testing.T) {
 	for _, n := range claimed {
 		require.LessOrEqual(t, n, mostPerDay)
 	}
-}
-
-// kill starts a process and kills it a while after it began.
-func kill(t *testing.T, args string, after time.Duration) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestVictim$")
-	cmd.Env = append(os.Environ(), victim+"="+args)
-	out := need(cmd.StdoutPipe())(t)
-	require.NoError(t, cmd.Start())
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if lines.Text() == "begins" {
-			time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
-		}
-	}
-	require.ErrorContains(t, cmd.Wait(), "killed")
 }

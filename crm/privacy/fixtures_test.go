@@ -154,24 +154,11 @@ func onBoth(t *testing.T, fn func(t *testing.T, w *ward, e enginetest.Engine)) {
 	})
 }
 
-// need returns v once it is known that there is no error.
-func need[T any](v T, err error) func(testing.TB) T {
-	return func(tb testing.TB) T {
-		tb.Helper()
-		require.NoError(tb, err)
-		return v
-	}
-}
+// need returns a result once it is known that there is no error.
+func need[T any](v T, err error) func(testing.TB) T { return enginetest.Need(v, err) }
 
-func as(tb testing.TB, member string) context.Context {
-	tb.Helper()
-	return crm.As(tb.Context(), crm.Actor{Tenant: "acme", Member: member})
-}
-
-func system(tb testing.TB) context.Context {
-	tb.Helper()
-	return crm.System(tb.Context(), "acme")
-}
+// as and system are the contexts of a member, and of the tenant itself.
+var as, system = crmtest.As, crmtest.System
 
 // patient makes one.
 func (w *ward) patient(tb testing.TB, name, email string) patient {

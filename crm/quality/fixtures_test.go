@@ -105,11 +105,8 @@ func onBoth(t *testing.T, fn func(ctx context.Context, t *testing.T, d *desk)) {
 	})
 }
 
-// as is a context of a member of tenant acme.
-func as(tb testing.TB, member string) context.Context {
-	tb.Helper()
-	return crm.As(tb.Context(), crm.Actor{Tenant: "acme", Member: member})
-}
+// as is the context of a member.
+var as = crmtest.As
 
 func (d *desk) contact(ctx context.Context, tb testing.TB, c contact) contact {
 	tb.Helper()

@@ -1,14 +1,9 @@
 package quality_test
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,20 +11,8 @@ import (
 
 	"github.com/embedcrm/embedcrm/crm"
 	"github.com/embedcrm/embedcrm/crm/quality"
-	"github.com/embedcrm/embedcrm/storage/sqlite"
+	"github.com/embedcrm/embedcrm/internal/enginetest"
 )
-
-// victim is the environment variable that makes this test binary a process to be
-// killed: the directory and what it does, divided by a bar.
-const victim = "EMBEDCRM_TEST_QUALITY_VICTIM"
-
-func atDirectory(tb testing.TB, dir string) *desk {
-	tb.Helper()
-	store, err := sqlite.Open("sqlite", filepath.Join(dir, "crm.db"))
-	require.NoError(tb, err)
-	tb.Cleanup(func() { _ = store.Close() })
-	return newDesk(tb, store)
-}
 
 // rename turns a into b and b into c, so that nothing may be corrected twice.
 func rename() quality.Correction {
@@ -56,13 +39,10 @@ func (d *desk) goOn(ctx context.Context, undo bool) error {
 
 // TestVictim is no test but the process that TestKilled kills.
 func TestVictim(t *testing.T) {
-	dir, what, ok := strings.Cut(os.Getenv(victim), "|")
-	if !ok {
-		t.Skip("it is a process of another test")
-	}
-	d := atDirectory(t, dir)
+	db, words := enginetest.Orders(t)
+	d := newDesk(t, db.Open(t))
 	fmt.Println("begins")
-	require.NoError(t, d.goOn(as(t, "dana"), what == "undo"))
+	require.NoError(t, d.goOn(as(t, "dana"), words[0] == "undo"))
 	select {} // until it is killed
 }
 
@@ -70,8 +50,8 @@ func TestVictim(t *testing.T) {
 // with, every record is corrected once, and restored.
 func TestKilled(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	d := atDirectory(t, dir)
+	db := enginetest.NewShared(t, "sqlite")
+	d := newDesk(t, db.Open(t))
 	ctx := as(t, "dana")
 	list := make([]contact, 1500)
 	for i := range list {
@@ -85,7 +65,9 @@ func TestKilled(t *testing.T) {
 	}
 	for _, what := range []string{"apply", "undo"} {
 		for range rounds {
-			kill(t, dir+"|"+what, time.Duration(20+rand.IntN(300))*time.Millisecond)
+			v := db.Start(t, "TestVictim", what)
+			v.KillAfter("begins", time.Duration(20+rand.IntN(300))*time.Millisecond)
+			v.Killed()
 		}
 		require.NoError(t, d.goOn(ctx, what == "undo"))
 		want := map[string]int64{"b": 500, "c": 500, "d": 500}
@@ -101,23 +83,4 @@ func TestKilled(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, quality.Undone, runs.Items[0].State)
 	require.EqualValues(t, 1000, runs.Items[0].Changed)
-}
-
-// kill starts a process and kills it a while after it began.
-func kill(t *testing.T, args string, after time.Duration) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestVictim$")
-	cmd.Env = append(os.Environ(), victim+"="+args)
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if lines.Text() == "begins" {
-			time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
-		}
-	}
-	require.ErrorContains(t, cmd.Wait(), "killed")
 }

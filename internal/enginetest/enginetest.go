@@ -1,4 +1,4 @@
-// Package enginetest runs a test on both engines.
+// Package enginetest runs a test on both engines, and kills processes on either.
 package enginetest
 
 import (
