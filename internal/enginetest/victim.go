@@ -85,10 +85,10 @@ func (s Shared) Command(ctx context.Context, test string, words ...any) *exec.Cm
 	return cmd
 }
 
-// Start starts a process. After a minute it is ended.
+// Start starts a process. After five minutes it is ended.
 func (s Shared) Start(t *testing.T, test string, words ...any) *Victim {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	v := &Victim{t: t, cmd: s.Command(ctx, test, words...), late: ctx.Err}
 	v.cmd.Stderr = &v.errs
 	out, err := v.cmd.StdoutPipe()
@@ -163,6 +163,6 @@ func (v *Victim) Ended() { _ = v.wait() }
 func (v *Victim) Killed() {
 	v.t.Helper()
 	err := v.wait()
-	require.NoError(v.t, v.late(), "nobody killed it in a minute; it said:\n%s%s", &v.said, &v.errs)
+	require.NoError(v.t, v.late(), "nobody killed it in five minutes; it said:\n%s%s", &v.said, &v.errs)
 	require.ErrorContains(v.t, err, "killed", "it said:\n%s%s", &v.said, &v.errs)
 }
