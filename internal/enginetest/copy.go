@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -21,6 +22,10 @@ import (
 	"github.com/embedcrm/embedcrm/storage/sqlite"
 )
 
+// turn is how long a writer waits for its turn: on a loaded machine many write at once,
+// and a test of what they write is not one of how long it takes.
+const turn = time.Minute
+
 // inFile returns the store of a pool on a file that is made when it is first used.
 func inFile(tb testing.TB, path string, db *sql.DB) storage.Store {
 	tb.Helper()
@@ -30,7 +35,7 @@ func inFile(tb testing.TB, path string, db *sql.DB) storage.Store {
 				require.NoError(tb, os.WriteFile(path, content, 0o600))
 			}
 		}
-		store, err := sqlite.New(db)
+		store, err := sqlite.Options{Wait: turn}.New(db)
 		require.NoError(tb, err)
 		return store
 	}}

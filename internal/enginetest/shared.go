@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -61,8 +60,7 @@ func (s Shared) Open(tb testing.TB) storage.Store {
 	return store
 }
 
-// Pool opens it as a database of the host's, whose pool the CRM uses. It waits a minute
-// for its turn, for the processes of a test all write.
+// Pool opens it as a database of the host's, whose pool the CRM uses.
 func (s Shared) Pool(tb testing.TB) Engine {
 	tb.Helper()
 	e := Engine{Name: s.Name}
@@ -75,7 +73,7 @@ func (s Shared) Pool(tb testing.TB) Engine {
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = e.DB.Close() })
 	if s.Name == "sqlite" {
-		e.Store, err = sqlite.Options{Wait: time.Minute}.New(e.DB)
+		e.Store, err = sqlite.Options{Wait: turn}.New(e.DB)
 	} else {
 		e.DB.SetMaxOpenConns(8)
 		e.Store, err = postgres.New(e.DB)

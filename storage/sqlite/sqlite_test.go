@@ -25,7 +25,7 @@ func TestConformance(t *testing.T) {
 		db, err := sql.Open("sqlite", sqlite.DSN(path))
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = db.Close() })
-		store, err := sqlite.New(db)
+		store, err := sqlite.Options{Wait: time.Minute}.New(db) // many write at once, also where the race detector is slow
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = store.Close() })
 		return storagetest.Database{
