@@ -129,8 +129,8 @@ func TestAKeyThatRecordsOfTwoKindsHave(t *testing.T) {
 		for text, p := range map[string]transfer.Plan{
 			"Note ID,ParentId,Text\n21,1,as the plan says\n":                       {Set: map[string]string{"object": "deal"}},
 			"Note ID,ParentId,Parent Type,Text\n22,1,Contact,as the column says\n": {},
-			"Record ID,Associated Deal IDs,Text\n23,1,as the heading says\n":        {},
-			"Note ID,Record,Parent Type,Text\n24,ada,Customers,by name\n":           {Columns: []transfer.Column{{Heading: "Record", Field: "record_id"}}},
+			"Record ID,Associated Deal IDs,Text\n23,1,as the heading says\n":       {},
+			"Note ID,Record,Parent Type,Text\n24,ada,Customers,by name\n":          {Columns: []transfer.Column{{Heading: "Record", Field: "record_id"}}},
 		} {
 			p.Object, p.System = "note", "hubspot"
 			require.Empty(t, reasonsOf(carried(ctx, t, app, text, p)))
