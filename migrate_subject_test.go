@@ -3,6 +3,7 @@ package embedcrm_test
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -138,6 +139,9 @@ func TestAKeyThatRecordsOfTwoKindsHave(t *testing.T) {
 		require.Equal(t, map[string]string{
 			"by our id": "customer Ada", "as the plan says": "deal Engine", "as the column says": "customer Ada", "as the heading says": "deal Engine", "by name": "customer Ada",
 		}, notesOn(ctx, t, app))
+		report = carried(ctx, t, app, "Record ID,Associated Contact IDs,Text\n27,1;2,of several\n", transfer.Plan{Object: "note", System: "hubspot"})
+		require.Equal(t, []string{"record_id: names several records, of which it is the first"}, reasonsOf(report))
+		require.EqualValues(t, 1, report.Created)
 		report = carried(ctx, t, app, "Note ID,ParentId,Parent Type,Text\n25,1,Case,a\n26,2,Deal,b\n", transfer.Plan{Object: "note", System: "hubspot", KeepOrphans: true})
 		require.Len(t, report.Faults, 2)
 		require.Contains(t, report.Faults[0].Reason, `object: "Case" is no kind of record on which others hang: it is one of customer, `)
@@ -193,5 +197,34 @@ func TestNotesThatAreExportedImportBack(t *testing.T) {
 		same, err := app.Activity.Tasks.Get(to, task.ID)
 		require.NoError(t, err)
 		require.Empty(t, same.Object)
+	})
+}
+
+// TestWhatOneMayNotReadIsNoSubject imports a note by somebody who reads no deals.
+func TestWhatOneMayNotReadIsNoSubject(t *testing.T) {
+	onEither(t, func(t *testing.T, app *embedcrmtest.App) {
+		system := crm.System(t.Context(), "acme")
+		key := func(n string) crm.Record { return crm.Record{Refs: crm.Refs{"erp": n}} }
+		_, err := app.Sales.Deals.Create(system, sales.Deal{Record: key("1"), Name: "Secret"})
+		require.NoError(t, err)
+		for n, name := range map[string]string{"1": "Ada", "2": "Mary"} {
+			_, err = app.Customers.Create(system, customers.Customer{Record: key(n), Kind: customers.Person, Name: name})
+			require.NoError(t, err)
+		}
+		_, err = app.Sales.Deals.Create(system, sales.Deal{Record: key("3"), Name: "Hidden"})
+		require.NoError(t, err)
+		role, err := app.Roles.Create(system, crm.Role{Name: "clerk", Grants: slices.Concat(
+			crm.Allow("customer", crm.LevelAll, crm.VerbRead, crm.VerbImport), crm.Allow("note", crm.LevelAll, crm.VerbRead, crm.VerbCreate, crm.VerbImport),
+			crm.Allow("import", crm.LevelAll, crm.VerbRead, crm.VerbCreate),
+		)})
+		require.NoError(t, err)
+		_, err = app.Members.Create(system, crm.Member{Key: "carl", Name: "Carl", RoleIDs: []crm.ID{role.ID}})
+		require.NoError(t, err)
+		carl := crm.As(t.Context(), crm.Actor{Tenant: "acme", Member: "carl"})
+		report := carried(carl, t, app, "Note ID,ParentId,Text\n1,1,her alone\n2,3,of nobody\n", transfer.Plan{Object: "note", System: "erp"})
+		require.Equal(t, []string{`record_id: no record has the key "3"`}, reasonsOf(report), "as if it were not there")
+		require.Equal(t, map[string]string{"her alone": "customer Ada"}, notesOn(carl, t, app))
+		problem := carried(carl, t, app, "Note ID,ParentId,Text\n3,1,about a deal\n", transfer.Plan{Object: "note", System: "erp", Set: map[string]string{"object": "deal"}})
+		require.Equal(t, []string{`record_id: no deal is called "1"`}, reasonsOf(problem))
 	})
 }

@@ -225,7 +225,11 @@ func (r *cellReader) value(f fieldColumns, c *Column, i int, text, currency stri
 		out.values["id"] = id
 		return
 	case f.info != nil && f.info.Subject != "":
-		out.links = append(out.links, link{field: f.name, by: c.By, text: text, kind: r.kind.subjectNamed(c.role.Of)})
+		key, others, _ := strings.Cut(text, ";") // HubSpot names all that a note is associated with
+		if strings.Trim(others, "; ") != "" {
+			out.flags = append(out.flags, f.name+": names several records, of which it is the first")
+		}
+		out.links = append(out.links, link{field: f.name, by: c.By, text: strings.TrimSpace(key), kind: r.kind.subjectNamed(c.role.Of)})
 		return
 	case f.name == "owner_id" || f.info != nil && f.info.Type == crm.TypeID:
 		if id, err := crm.ParseID(text); err == nil && c.By == "" {

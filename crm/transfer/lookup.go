@@ -169,13 +169,14 @@ func (l *lookups) said(row *asked, field string) crm.ID {
 // find looks for what links of one group lead to.
 func (l *lookups) find(ctx context.Context, group link, links []link) error {
 	f := l.r.kind.byName[group.field]
-	switch {
-	case f.Subject == "":
+	if f.Subject == "" {
 		return l.findIn(ctx, f.Ref, group, links)
-	case group.kind != "":
-		return l.findIn(ctx, group.kind, group, links)
 	}
-	for _, kind := range f.Subjects {
+	kinds := f.Subjects
+	if group.kind != "" {
+		kinds = []string{group.kind}
+	}
+	for _, kind := range kinds {
 		if err := l.findIn(ctx, kind, group, links); err != nil && !errors.Is(err, crm.ErrForbidden) { // of what one may not read there is no sign
 			return err
 		}

@@ -309,8 +309,6 @@ func (mg *migrating) first(ctx context.Context, x *migrated, o Options) error {
 			c.Field, c.Part, c.Note = "", "", "is brought in when all tables are there"
 		}
 	}
-	p.Set = maps.Clone(p.Set)
-	maps.DeleteFunc(p.Set, func(field, _ string) bool { return x.deferred[field] })
 	var past *former
 	if x.History != nil {
 		x.report.History = &HistoryReport{}

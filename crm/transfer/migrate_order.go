@@ -129,12 +129,8 @@ func (x *migrated) above(other *migrated, seen map[*migrated]bool) bool {
 // postpone defers the fields by which a table needs others that are not there yet.
 func (x *migrated) postpone() {
 	for _, n := range x.needs {
-		if n.side {
-			continue
-		}
-		x.deferred[n.field] = true
-		if f := x.kind.byName[n.field]; f.Subject != "" { // which says nothing alone
-			x.deferred[f.Subject] = true
+		if !n.side {
+			x.deferred[n.field] = true
 		}
 	}
 	x.needs = nil

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -44,6 +45,9 @@ func (l *lookups) scopes(ctx context.Context, records *crm.Records, field string
 // that new deals enter.
 func (l *lookups) first(ctx context.Context, kind string) (crm.ID, error) {
 	records, fields, err := l.kindOf(ctx, kind)
+	if errors.Is(err, crm.ErrForbidden) { // then none counts before the others
+		return crm.ID{}, nil
+	}
 	if err != nil || fields["position"].Type != crm.TypeInt {
 		return crm.ID{}, err
 	}
@@ -92,6 +96,9 @@ func (s *scopes) names(ctx context.Context, ids []crm.ID) (string, error) {
 		return several, nil
 	}
 	records, fields, err := s.l.kindOf(ctx, s.kind)
+	if errors.Is(err, crm.ErrForbidden) {
+		return several, nil
+	}
 	if err != nil {
 		return "", err
 	}
