@@ -3,6 +3,7 @@
 //	go run ./examples/import -db crm.db -object customer FILE.csv
 //	go run ./examples/import -dsn DSN -object deal -dry-run FILE.csv
 //	go run ./examples/import -db crm.db -object customer -map 'Kundenname=name,Umsatz=revenue' -currency EUR FILE.csv
+//	go run ./examples/import -db crm.db -object deal -map 'StageName=stage_id' -values 'StageName:Closed Won=Won' FILE.csv
 //	go run ./examples/import -db crm.db -revert ID
 //	go run ./examples/import -db crm.db -migrate DIR -system salesforce -owners '005=dana' -dry-run
 //
@@ -17,7 +18,7 @@
 //
 //	-tables 'old.csv=deal,firms.csv=customer@hubspot_firm,log.csv=history:old.csv,junk.csv='
 //
-// -map and -set are then of one file each: 'old.csv:Betrag=amount'. The last line is JSON
+// -map, -values and -set are then of one file each: 'old.csv:Betrag=amount'. The last line is JSON
 // with what became of each table, and whether what is there agrees with the files.
 package main
 
@@ -54,6 +55,7 @@ type flags struct {
 	object, file            string
 	dryRun                  bool
 	mapping, set, owners    string
+	values                  string
 	mode, key, system       string
 	currency, dates         string
 	decimal, zone           string
@@ -75,6 +77,7 @@ func parse(args []string) (flags, error) {
 	s.BoolVar(&f.dryRun, "dry-run", false, "tell what would happen, and write nothing")
 	s.StringVar(&f.mapping, "map", "", "what columns are: `heading=field,…`; #2 is the second column, and heading= leaves one out")
 	s.StringVar(&f.set, "set", "", "values for fields that rows have none for: `field=value,…`")
+	s.StringVar(&f.values, "values", "", "what texts of columns in -map mean: `heading:text=meaning,…`")
 	s.StringVar(&f.owners, "owners", "", "which members owners are: `name=key,…`")
 	s.StringVar(&f.mode, "mode", "", "create, update or upsert; without it upsert where there is a key")
 	s.StringVar(&f.key, "key", "", "the `field` a record is known by: id, refs.SYSTEM or a text field")
@@ -267,7 +270,11 @@ func (f flags) bring(ctx context.Context, t *transfer.Transfer, src transfer.Sou
 		}
 		return t.Resume(ctx, id, src, o)
 	}
-	plan, src, err := t.Plan(ctx, src, f.plan())
+	plan, err := f.plan()
+	if err != nil {
+		return transfer.Report{}, err
+	}
+	plan, src, err = t.Plan(ctx, src, plan)
 	if err != nil {
 		return transfer.Report{}, err
 	}
@@ -285,21 +292,32 @@ func (f flags) bring(ctx context.Context, t *transfer.Transfer, src transfer.Sou
 }
 
 // plan is what the flags say of the columns.
-func (f flags) plan() transfer.Plan {
-	p := transfer.Plan{
+func (f flags) plan() (p transfer.Plan, err error) {
+	p = transfer.Plan{
 		Object: strings.ToLower(f.object), Mode: transfer.Mode(f.mode), Key: f.key, System: f.system, Set: pairs(f.set), Owners: pairs(f.owners),
 		Currency: f.currency, Dates: transfer.DateOrder(f.dates), Decimal: f.decimal, Zone: f.zone, CreateMissing: f.createMissing,
 	}
-	p.Columns = columns(pairs(f.mapping))
-	return p
+	p.Columns, err = columns(pairs(f.mapping), pairs(f.values))
+	return p, err
 }
 
-// columns are what headings are said to be.
-func columns(mapping map[string]string) (list []transfer.Column) {
-	for _, h := range slices.Sorted(maps.Keys(mapping)) {
-		list = append(list, transfer.Column{Heading: h, Field: mapping[h]})
+// columns are what headings, and texts below them, are said to be.
+func columns(mapping, values map[string]string) (list []transfer.Column, err error) {
+	means := map[string]map[string]string{}
+	for text, meaning := range values {
+		h, text, ok := strings.Cut(text, ":")
+		if _, mapped := mapping[h]; !ok || !mapped {
+			return nil, fmt.Errorf("-values: say of a column in -map what a text means, as in -map 'Stage=stage_id' -values 'Stage:Closed Won=Won': %q is none", h)
+		}
+		if means[h] == nil {
+			means[h] = map[string]string{}
+		}
+		means[h][text] = meaning
 	}
-	return list
+	for _, h := range slices.Sorted(maps.Keys(mapping)) {
+		list = append(list, transfer.Column{Heading: h, Field: mapping[h], Values: means[h]})
+	}
+	return list, nil
 }
 
 // pairs reads a=b,c=d.

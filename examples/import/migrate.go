@@ -116,13 +116,21 @@ func (f flags) former(kinds []string) (transfer.Migration, error) {
 	if err != nil {
 		return m, err
 	}
+	values, err := d.perColumn("-values", pairs(f.values))
+	if err != nil {
+		return m, err
+	}
 	tables, histories, err := d.tables()
 	if err != nil {
 		return m, err
 	}
 	for _, x := range tables {
+		columns, err := columns(mapping[x.file], values[x.file])
+		if err != nil {
+			return m, fmt.Errorf("%s: %w", x.file, err)
+		}
 		table := transfer.Table{Name: stem(x.file), Open: f.opens(x.file), Plan: transfer.Plan{
-			Object: x.object, System: x.system, Columns: columns(mapping[x.file]), Set: set[x.file],
+			Object: x.object, System: x.system, Columns: columns, Set: set[x.file],
 			Dates: transfer.DateOrder(f.dates), Decimal: f.decimal, CreateMissing: f.createMissing,
 		}}
 		if h := histories[x.file]; h != "" {

@@ -97,12 +97,13 @@ func TestMigrate(t *testing.T) {
 func TestMigrateByWhatIsSaid(t *testing.T) {
 	t.Parallel()
 	dir := export(t, map[string]string{
-		"firms.csv": "ID,Firma\n1,Acme Inc\n", "people.csv": "ID,First Name,Last Name\n1,Ada,Lovelace\n", "sales2.csv": "ID,Betreff,Stufe\n1,Engine,Negotiation\n",
-		"log.csv": "Deal ID,When,Field,Old,New\n1,2021-02-03,Stufe,Prospecting,Negotiation\n", "junk.csv": "a\n1\n",
+		"firms.csv": "ID,Firma\n1,Acme Inc\n", "people.csv": "ID,First Name,Last Name\n1,Ada,Lovelace\n", "sales2.csv": "ID,Betreff,Stufe\n1,Engine,Verhandlung\n",
+		"log.csv": "Deal ID,When,Field,Old,New\n1,2021-02-03,Stufe,Prospecting,Verhandlung\n", "junk.csv": "a\n1\n",
 	})
 	args := []string{
 		"-db", filepath.Join(t.TempDir(), "crm.db"), "-migrate", dir, "-system", "erp",
 		"-tables", "firms=customer@erp_firm,sales2.csv=deal,log.csv=history:sales2.csv,junk.csv=", "-map", "sales2.csv:Betreff=name,sales2.csv:Stufe=stage_id", "-set", "firms.csv:kind=organisation",
+		"-values", "sales2.csv:Stufe:Verhandlung=Negotiation",
 	}
 	said, err := last(t, args...)
 	require.NoError(t, err)
@@ -127,6 +128,7 @@ func TestWhatAMigrationOfADirectoryCannotBe(t *testing.T) {
 		{map[string]string{"accounts.csv": accounts, "deal_history.csv": accounts}, nil, "deal_history.csv: it is a history, and of which table is not understood: say it, as in -tables 'deal_history.csv=history:FILE'"},
 		{map[string]string{"accounts.csv": accounts, "accounts_history.csv": accounts, "AccountHistory.csv": accounts}, nil, "are both histories of accounts.csv"},
 		{map[string]string{"accounts.csv": accounts}, []string{"-map", "Name=name"}, "-map: say of which file, as in -map 'accounts.csv:Name=name'"},
+		{map[string]string{"accounts.csv": accounts}, []string{"-values", "accounts.csv:Name:a=b"}, "accounts.csv: -values: say of a column in -map what a text means"},
 		{map[string]string{"accounts.csv": "Name\nAcme\n"}, nil, "key: no column goes into refs.erp: say which does by -map 'FILE:HEADING=FIELD'"},
 		{map[string]string{"accounts.csv": accounts, "contacts.csv": accounts}, nil, "accounts and contacts both have the key \"1\": give one a system of its own by -tables 'FILE=KIND@SYSTEM', as in erp_contacts"},
 		{map[string]string{"deals.csv": "ID,Deal Name\n1,a\n", "deals_history.csv": "Deal ID,When,What,New\n1,2021-02-03,a,b\n"}, nil, "no column is understood as Field: give a column this heading: Field"},
