@@ -340,6 +340,9 @@ func TestAMigrationThatIsKilled(t *testing.T) {
 				}
 				require.Equal(t, []string{"prospecting 2020-01", "qualification 2020-02", "negotiation 2020-03"}, stages)
 			}
+			running, err := app.Transfer.Imports.Count(ctx, crm.Where("state == 'running'"))
+			require.NoError(t, err)
+			require.Zero(t, running)
 			problems, err := app.Check(t.Context())
 			require.NoError(t, err)
 			require.Empty(t, problems)

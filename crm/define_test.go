@@ -90,6 +90,18 @@ func TestStructsThatCannotBeKept(t *testing.T) {
 		OwlID crm.ID `crm:"ref=owl" json:"owl_id"`
 	}
 	refuses(`"owl"`, func(c *crm.Core) error { _, err := crm.Define(c, crm.Object[ref]{Name: "x"}); return err })
+	type loose struct {
+		crm.Record
+
+		MemberID crm.ID `crm:"ref=member,within=pipeline_id" json:"member_id"`
+	}
+	refuses("within= names a reference that x and member both have", func(c *crm.Core) error { _, err := crm.Define(c, crm.Object[loose]{Name: "x"}); return err })
+	type astray struct {
+		crm.Record
+
+		Name string `crm:"within=pipeline_id" json:"name"`
+	}
+	refuses("within= are for references", func(c *crm.Core) error { _, err := crm.Define(c, crm.Object[astray]{Name: "x"}); return err })
 	refuses("lower-case", func(c *crm.Core) error { _, err := crm.Define(c, crm.Object[ref]{Name: "X y"}); return err })
 	type plain struct {
 		crm.Record

@@ -292,6 +292,9 @@ func (c *Core) resolve() error {
 			if f.target == nil {
 				return Invalid(o.name+"."+f.name, "refers to the kind %q, which is not defined: define it, or construct its module, before Migrate", f.ref)
 			}
+			if here, there := o.byName[f.within], f.target.byName[f.within]; f.within != "" && (here == nil || there == nil || here.ref == "" || here.ref != there.ref) {
+				return Invalid(o.name+"."+f.name, "within= names a reference that %s and %s both have, to one kind", o.name, f.ref)
+			}
 			o.references = append(o.references, f)
 			name := f.as
 			switch {

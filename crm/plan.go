@@ -243,8 +243,8 @@ func (f *field) fits(o *object) error {
 		return errors.New("identity is for text that is personal")
 	case f.personal && f.required && f.typ == TypeID:
 		return errors.New("a reference that is required is not personal: it could not be erased")
-	case (f.as != "" || f.parent) && f.ref == "":
-		return errors.New("as= and parent are for references")
+	case (f.as != "" || f.parent || f.within != "") && f.ref == "":
+		return errors.New("as=, parent and within= are for references")
 	case f.tags.subject != "" && (f.typ != TypeID || !strings.HasSuffix(f.name, "_id") || f.ref != ""):
 		return errors.New("subject= is for a crm.ID with a name that ends in _id, and without ref=")
 	case f.open && f.tags.subject == "":

@@ -70,6 +70,13 @@ type FieldInfo struct {
 	Ref string
 	// Tree says that the reference to its own kind makes trees.
 	Tree bool
+	// Within is the reference that the record it refers to has in common with this one, as a
+	// stage is of the deal's pipeline; or empty.
+	Within string
+	// Subjects are the kinds of records that it may refer to, where the text field Subject
+	// says for each record which it is; else they are empty.
+	Subject  string
+	Subjects []string
 	// Scale is how many digits a decimal has after the point.
 	Scale int
 	// Labels are what people call it, by language, of one of the tenant's own.
@@ -94,10 +101,16 @@ func (r *Records) Fields(ctx context.Context) ([]FieldInfo, error) {
 		if f.name == "custom" || rd.access.hides(f.name) {
 			continue
 		}
-		list = append(list, FieldInfo{
+		info := FieldInfo{
 			Name: f.name, Type: f.typ, Kernel: f.kernel, Required: f.required, Guarded: f.guarded, Unique: f.unique, Personal: f.personal, Protected: f.protected,
-			Search: f.search, Max: f.max, Choices: append([]string(nil), f.enum...), Ref: f.ref, Tree: f.tree,
-		})
+			Search: f.search, Max: f.max, Choices: append([]string(nil), f.enum...), Ref: f.ref, Tree: f.tree, Within: f.within, Subject: f.tags.subject,
+		}
+		if f.tags.subject != "" {
+			for _, up := range r.o.ups() {
+				info.Subjects = append(info.Subjects, up.name)
+			}
+		}
+		list = append(list, info)
 	}
 	for _, f := range own.all() {
 		if !rd.access.hides(f.name) {

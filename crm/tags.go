@@ -13,6 +13,10 @@ import (
 //	max=200      at most so many characters of text
 //	enum=a|b     one of these texts
 //	ref=customer the id of a record of this kind; the field's name ends in _id
+//	within=pipeline_id
+//	             with ref: it refers to a record that has the same as this one in this
+//	             field, which both kinds have; its module holds that. So the name it
+//	             is found by need be unique there alone, as a stage's in its pipeline
 //	as=payments  the name under which the other kind sees these records; without
 //	             it the plural of this kind
 //	subject=kind the id of a record of any kind, which the text field kind names: this
@@ -38,7 +42,7 @@ type tags struct {
 	ref  string
 	as   string
 
-	subject string
+	subject, within string
 }
 
 // parseTags reads a tag, and refuses a word it does not know.
@@ -70,6 +74,8 @@ func parseTags(f reflect.StructField) (tags, error) {
 			t.ref = value
 		case key == "subject" && value != "":
 			t.subject = value
+		case key == "within" && value != "":
+			t.within = value
 		case key == "as" && value != "":
 			t.as = value
 		default:

@@ -20,7 +20,7 @@ type Deal struct {
 	PipelineID crm.ID `crm:"required,ref=pipeline" json:"pipeline_id"`
 	// StageID is where in the pipeline it is: at the first open stage when it is
 	// created, then where Move, Win, Lose and Reopen take it.
-	StageID crm.ID `crm:"required,ref=stage,guarded" json:"stage_id"`
+	StageID crm.ID `crm:"required,ref=stage,within=pipeline_id,guarded" json:"stage_id"`
 	// Status is the kind of its stage, and follows it.
 	Status Status `crm:"required,guarded,enum=open|won|lost" json:"status"`
 	// Amount is what it is worth.

@@ -39,13 +39,6 @@ type fieldColumns struct {
 	columns []int
 }
 
-// link is what a row refers to, to be found.
-type link struct {
-	field string
-	by    string
-	text  string
-}
-
 // taken is what a row was read as.
 type taken struct {
 	values crm.Values
@@ -56,6 +49,11 @@ type taken struct {
 	empty  bool
 	// guessed says that no column has the kind of party.
 	guessed bool
+}
+
+// asks is what the row says, in a copy of its own.
+func (f *taken) asks() asked {
+	return asked{values: maps.Clone(f.values), links: slices.Clone(f.links)}
 }
 
 func (f *taken) failf(field, format string, args ...any) {
@@ -107,6 +105,7 @@ func (r *cellReader) read(row Row) *taken {
 	}
 	r.name(parts, out)
 	r.copies(out)
+	r.subject(out)
 	r.orderTimes(out)
 	if f := r.kind.byName["kind"]; f != nil && f.Required && slices.Contains(f.Choices, "person") && slices.Contains(f.Choices, "organisation") && out.values["kind"] == nil {
 		out.values["kind"], out.guessed = r.plan.party(out.values, parts), true
@@ -225,12 +224,19 @@ func (r *cellReader) value(f fieldColumns, c *Column, i int, text, currency stri
 		}
 		out.values["id"] = id
 		return
+	case f.info != nil && f.info.Subject != "":
+		key, others, _ := strings.Cut(text, ";") // HubSpot names all that a note is associated with
+		if strings.Trim(others, "; ") != "" {
+			out.flags = append(out.flags, f.name+": names several records, of which it is the first")
+		}
+		out.links = append(out.links, link{field: f.name, by: c.By, text: strings.TrimSpace(key), kind: r.kind.subjectNamed(c.role.Of)})
+		return
 	case f.name == "owner_id" || f.info != nil && f.info.Type == crm.TypeID:
 		if id, err := crm.ParseID(text); err == nil && c.By == "" {
 			out.values[f.name] = id
 			return
 		}
-		out.links = append(out.links, link{f.name, c.By, text})
+		out.links = append(out.links, link{field: f.name, by: c.By, text: text})
 		return
 	case f.name == "refs":
 		var refs map[string]any

@@ -102,8 +102,7 @@ func (h *History) columns(headings []string, k *kind) (formerColumns, error) {
 	}
 	record := h.Record
 	for i, m := range heading.Guess(headings) {
-		own := m.Of == k.Kind() || m.Of == sort[k.Kind()] || k.Kind() == "customer" && m.Of == "organisation"
-		if record == "" && m.Role == heading.ExternalID && m.Of != "" && own {
+		if record == "" && m.Role == heading.ExternalID && means(k.Kind(), m.Of) {
 			record = headings[i]
 		}
 	}

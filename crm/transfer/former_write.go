@@ -23,43 +23,54 @@ type formerChange struct {
 	known    bool // old is what the history says
 }
 
-// formerOf finds what happened to the records of rows before, in order. What a value means is found as for the table's own column: stages by their
-// names, owners among the members.
+// formerRead is the history of one record as it was read: of each row the value before and
+// the one after, of which those are nil that are to be found.
+type formerRead struct {
+	asked
+
+	rows    []formerRow
+	sides   []any
+	reasons []string
+}
+
+// formerOf finds what happened to the records of rows before, in order. What a value means
+// is found as for the table's own column: stages by their names, owners among the members.
 func (w *partWrite) formerOf(ctx context.Context, rows []*ready) error {
 	if w.former == nil {
 		return nil
 	}
-	found := map[*ready][]formerRow{}
-	wanted := map[link][]string{}
-	for _, row := range rows {
+	reads := make([]*formerRead, len(rows))
+	asks := make([]*asked, len(rows))
+	for i, row := range rows {
 		list, err := w.former.file.of(w.keyOf(row.values))
 		if err != nil {
 			return err
 		}
-		found[row] = list
-		for _, r := range list {
-			for _, text := range []string{r.old, r.new} {
-				_, l, _ := w.formerValue(row, r.column, text)
-				if _, ok := w.lookups.known[l]; !ok && l.field != "" && l.field != "owner_id" {
-					group := link{field: l.field, by: l.by}
-					wanted[group] = append(wanted[group], l.text)
-				}
-			}
-		}
+		reads[i] = w.readFormer(row, list)
+		asks[i] = &reads[i].asked
 	}
-	for group, texts := range wanted {
-		slices.Sort(texts)
-		if err := w.lookups.find(ctx, group, slices.Compact(texts)); err != nil {
-			return err
-		}
+	if err := w.lookups.locate(ctx, asks); err != nil {
+		return err
 	}
-	for row, list := range found {
+	for i, row := range rows {
 		var err error
-		if row.former, err = w.formerChanges(ctx, row, list); err != nil {
+		if row.former, err = w.formerChanges(ctx, reads[i]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// readFormer reads the values of a record's history.
+func (w *partWrite) readFormer(row *ready, list []formerRow) *formerRead {
+	read := &formerRead{asked: asked{values: row.values}, rows: list}
+	for _, r := range list {
+		for _, text := range []string{r.old, r.new} {
+			v, l, reason := w.formerValue(row, r.column, text)
+			read.sides, read.links, read.reasons = append(read.sides, v), append(read.links, l), append(read.reasons, reason)
+		}
+	}
+	return read
 }
 
 // formerValue reads a text of a history as its column would: as a value, or as what is to be
@@ -79,7 +90,11 @@ func (w *partWrite) formerValue(row *ready, column int, text string) (v any, l l
 	case len(out.faults) > 0:
 		return nil, link{}, c.Field + ": a value is not understood"
 	case len(out.links) > 0:
-		return nil, out.links[0], ""
+		l := out.links[0]
+		if f := w.kind.subject; f != nil && l.field == f.Name {
+			l.kind = textOf(row.values, f.Subject)
+		}
+		return nil, l, ""
 	}
 	v = out.values[c.Field]
 	if f, text := w.kind.byName[c.Field], fmt.Sprint(v); f != nil && f.Type == crm.TypeText && len(f.Choices) > 0 && !slices.Contains(f.Choices, text) {
@@ -93,36 +108,33 @@ func (w *partWrite) formerRef(ctx context.Context, v any, l link) (any, string, 
 	if l.field == "" {
 		return v, "", nil
 	}
-	id := w.lookups.known[l]
+	to := w.lookups.known[l]
 	if l.field == "owner_id" {
 		var err error
-		if id, err = w.lookups.owner(ctx, l.text); err != nil {
+		if to.id, err = w.lookups.owner(ctx, l.text); err != nil {
 			return nil, "", err
 		}
 	}
-	if id.IsZero() || id == ambiguous {
+	if !to.one() {
 		return nil, l.field + ": a value refers to nothing, or to several", nil
 	}
-	return id, "", nil
+	return to.id, "", nil
 }
 
 // formerChanges are the rows of one record as changes of its fields.
-func (w *partWrite) formerChanges(ctx context.Context, row *ready, list []formerRow) ([]formerChange, error) {
+func (w *partWrite) formerChanges(ctx context.Context, read *formerRead) ([]formerChange, error) {
 	var changes []formerChange
 	last := map[string]int{} // the latest change of each field
-	for _, r := range list {
+	for i, r := range read.rows {
 		c := formerChange{at: time.UnixMicro(r.at).UTC(), field: w.plan.Columns[r.column].Field, known: w.former.old}
 		var reason string
-		for _, side := range []struct {
-			text string
-			into *any
-		}{{r.old, &c.old}, {r.new, &c.new}} {
-			v, l, why := w.formerValue(row, r.column, side.text)
-			v, unfound, err := w.formerRef(ctx, v, l)
+		for k, into := range []*any{&c.old, &c.new} {
+			k += 2 * i
+			v, unfound, err := w.formerRef(ctx, read.sides[k], read.links[k])
 			if err != nil {
 				return nil, err
 			}
-			*side.into, reason = v, cmp.Or(reason, why, unfound)
+			*into, reason = v, cmp.Or(reason, read.reasons[k], unfound)
 		}
 		k, followed := last[c.field]
 		switch {

@@ -25,7 +25,7 @@ func (g *guesser) guess(i int, c *Column) {
 		c.Note = "left out: it has no heading"
 		return
 	}
-	if g.exact(i, c) || g.byRole(i, c) || g.bySide(c) {
+	if g.bySubject(c) || g.exact(i, c) || g.byHung(c) || g.byRole(i, c) || g.bySide(c) {
 		return
 	}
 	c.Note = "left out: " + g.kind.Kind() + " has no field for it"
@@ -72,6 +72,10 @@ func (g *guesser) exact(i int, c *Column) bool {
 			c.Field, c.Part = f.Name, heading.Currency
 			return true
 		}
+	}
+	if plain == plainName(g.kind.Kind()+"id") { // Task ID, of a task
+		c.Field = "refs." + g.plan.System
+		return true
 	}
 	return false
 }
@@ -204,7 +208,7 @@ func nearness(field heading.Role, m heading.Meaning) int {
 // byKey takes a key in another system: of the record itself, or of one it refers to.
 func (g *guesser) byKey(c *Column) bool {
 	of := c.role.Of
-	if of == "" || of == g.kind.Kind() || of == sort[g.kind.Kind()] || g.kind.Kind() == "customer" && of == "organisation" {
+	if of == "" || means(g.kind.Kind(), of) {
 		c.Field = "refs." + g.plan.System
 		if of == "organisation" {
 			c.Rank += 10 // a person's own key comes first
@@ -212,7 +216,7 @@ func (g *guesser) byKey(c *Column) bool {
 		return true
 	}
 	for _, f := range g.kind.fields {
-		if f.Ref != "" && !f.Tree && (sort[f.Ref] == of || f.Ref == of || f.Ref == "customer" && of == "organisation") {
+		if f.Ref != "" && !f.Tree && means(f.Ref, of) {
 			c.Field, c.By = f.Name, "refs."+g.plan.System
 			return true
 		}

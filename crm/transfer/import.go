@@ -81,7 +81,7 @@ const (
 // It takes the right to import the kind of record, besides the rights to create and
 // update it that each row takes. A row may say when its record was created.
 func (t *Transfer) Import(ctx context.Context, src Source, p Plan, o Options) (Report, error) {
-	r, err := t.begin(ctx, src, p, o)
+	r, err := t.begin(ctx, src, p, "", o)
 	if err != nil {
 		return Report{}, err
 	}
@@ -100,7 +100,7 @@ func (t *Transfer) DryRun(ctx context.Context, src Source, p Plan, o Options) (R
 			return crm.ErrRetry
 		}
 		tried = true
-		r, err := t.begin(ctx, src, p, o)
+		r, err := t.begin(ctx, src, p, "", o)
 		if err != nil {
 			return err
 		}
@@ -121,14 +121,18 @@ func (t *Transfer) DryRun(ctx context.Context, src Source, p Plan, o Options) (R
 }
 
 // Resume goes on with an import that did not come to its end, of the same source from
-// its beginning. One that is done is left as it is.
+// its beginning. One that is done is left as it is; one that is part of a migration goes on
+// by [Transfer.Migrate].
 func (t *Transfer) Resume(ctx context.Context, id crm.ID, src Source, o Options) (Report, error) {
 	im, err := t.Imports.Get(ctx, id)
 	if err != nil {
 		return Report{}, err
 	}
-	if im.State == Reverted {
+	switch {
+	case im.State == Reverted:
 		return Report{}, crm.Invalid("id", "the import was reverted: import the source anew")
+	case im.Migration != "":
+		return Report{}, crm.Invalid("id", "the import is part of a migration (%s): call Migrate again with all of its tables", im.Migration)
 	}
 	kept := &buffered{Source: src}
 	if err := kept.fill(); err != nil {
@@ -203,8 +207,8 @@ func (t *Transfer) runner(ctx context.Context, src Source, p Plan, o Options) (*
 	return r, nil
 }
 
-// begin makes the record of a new import.
-func (t *Transfer) begin(ctx context.Context, src Source, p Plan, o Options) (*runner, error) {
+// begin makes the record of a new import, which may be of a migration.
+func (t *Transfer) begin(ctx context.Context, src Source, p Plan, migration string, o Options) (*runner, error) {
 	kept, ok := src.(*buffered)
 	if !ok {
 		kept = &buffered{Source: src}
@@ -219,7 +223,7 @@ func (t *Transfer) begin(ctx context.Context, src Source, p Plan, o Options) (*r
 	if _, err := r.kind.Import(ctx, nil); err != nil { // the right to
 		return nil, err
 	}
-	im := Import{ObjectName: p.Object, State: Running, Plan: p, Digest: digest(kept)}
+	im := Import{ObjectName: p.Object, State: Running, Migration: migration, Plan: p, Digest: digest(kept)}
 	if r.im, err = t.Imports.Create(ctx, im); errors.Is(err, crm.ErrForbidden) { // who may import need not see all imports
 		r.im, err = t.Imports.Create(crm.SystemIn(ctx), im)
 	}
@@ -364,12 +368,18 @@ func (r *runner) all(ctx context.Context) error {
 		return err
 	}
 	im, err := r.t.imports.Do(crm.SystemIn(ctx), r.im.ID, "done", func(im *Import) error {
+		if im.State != Running {
+			return errOther
+		}
 		im.State = Done
 		return nil
 	})
 	r.im = im
 	return errors.Join(err, r.flush())
 }
+
+// errOther is the end of an import that somebody else took over.
+var errOther = &crm.ConflictError{Field: "position", Reason: "another process is going on with this import"}
 
 func cause(id crm.ID) string { return "import " + id.String() }
 
@@ -495,7 +505,7 @@ func (w *partWrite) keep(ctx context.Context, part []task) error {
 	var err error
 	w.im, err = r.t.imports.Do(system, r.im.ID, "advanced", func(im *Import) error {
 		if im.Position != r.im.Position || im.Version != r.im.Version {
-			return &crm.ConflictError{Field: "position", Reason: "another process is going on with this import"}
+			return errOther
 		}
 		im.Position = max(im.Position, part[len(part)-1].number+1)
 		im.Created += w.created

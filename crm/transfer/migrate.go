@@ -77,8 +77,8 @@ type TableReport struct {
 // Records keep when they were created, and what changed in them before as the tables of
 // History say. Unless Automate is set, nobody is told and nothing is sent.
 //
-// Migrate with the same tables goes on with a migration that was stopped at any point, and
-// with newer ones it is a delta run: records are known by their keys, what is new is
+// Migrate with the same tables goes on with a migration that was stopped at any point, of
+// which the imports are then superseded, and with newer ones it is a delta run: records are known by their keys, what is new is
 // created, what differs is changed, guarded fields such as the stage of a deal too, and
 // what is as it was stays untouched. Nothing is deleted: what the former CRM has no more
 // is in the report. At the end what is there is held against the tables: see
@@ -330,11 +330,45 @@ func (mg *migrating) pass(ctx context.Context, x *migrated, p Plan, past *former
 		return Report{}, err
 	}
 	defer closeSource(src)
-	r, err := mg.t.begin(ctx, src, p, o)
+	name := mg.m.System + ": " + x.Name
+	name = string([]rune(name)[:min(len([]rune(name)), maxMigration)])
+	r, err := mg.t.begin(ctx, src, p, name, o)
 	if err != nil {
 		return Report{}, err
+	}
+	if err := mg.t.supersede(ctx, r.im); err != nil {
+		return r.report, err
 	}
 	r.former, r.refused, r.brings = past, x.refused, true
 	err = r.all(ctx)
 	return r.report, err
+}
+
+// maxMigration is how many characters of a migration and its table an import keeps.
+const maxMigration = 200
+
+// supersede takes the imports of a table to their end that were left by runs of its
+// migration which were stopped: the one given brings the rest.
+func (t *Transfer) supersede(ctx context.Context, by Import) error {
+	ctx = crm.SystemIn(ctx)
+	var left []crm.ID
+	where := crm.Where("migration == $1 and object == $2 and state == 'running' and id != $3", by.Migration, by.ObjectName, by.ID)
+	for im, err := range t.Imports.All(ctx, where) {
+		if err != nil {
+			return err
+		}
+		left = append(left, im.ID)
+	}
+	for _, id := range left {
+		_, err := t.imports.Do(ctx, id, "superseded", func(im *Import) error {
+			if im.State == Running {
+				im.State = Superseded
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

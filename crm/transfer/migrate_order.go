@@ -50,20 +50,29 @@ func (mg *migrating) order() error {
 // within it.
 func (mg *migrating) needsOf(x *migrated) (needs []need) {
 	for _, c := range x.plan.Columns {
-		to := x.kind.refOf(c.Field)
-		if to == "" {
-			continue
-		}
+		to := x.refsOf(c)
 		_, _, _, _, side := cutSide(c.Field)
 		f := x.kind.byName[c.Field]
 		for _, other := range mg.tables {
-			within := !side && to == x.plan.Object && other.plan.System == x.plan.System && !x.crosses[other]
-			if other != x && other.plan.Object == to && !within && !(side && other.employs()) {
+			object := other.plan.Object
+			within := !side && object == x.plan.Object && other.plan.System == x.plan.System && !x.crosses[other]
+			if other != x && slices.Contains(to, object) && !within && !(side && other.employs()) {
 				needs = append(needs, need{table: other, field: c.Field, side: side, required: !side && f != nil && f.Required})
 			}
 		}
 	}
 	return needs
+}
+
+// refsOf are the kinds that what a column holds may refer to.
+func (x *migrated) refsOf(c Column) []string {
+	if f := x.kind.subject; f != nil && c.Field == f.Name {
+		return x.plan.subjects(x.kind, c)
+	}
+	if to := x.kind.refOf(c.Field); to != "" {
+		return []string{to}
+	}
+	return nil
 }
 
 // employs reports whether a table says where persons work: it is one of persons then, and

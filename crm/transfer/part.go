@@ -99,8 +99,8 @@ func (w *partWrite) putOff(t *task, reason string) {
 // ready is a row whose references were found.
 type ready struct {
 	*task
+	asked
 
-	values crm.Values
 	flags  []string
 	id     crm.ID         // of the record it changes
 	former []formerChange // what happened to its record before
@@ -111,7 +111,7 @@ type ready struct {
 // records creates and changes what rows say. Rows of one record are written in their
 // order: the first creates it.
 func (w *partWrite) records(ctx context.Context, rows []*ready) error {
-	known, err := w.known(ctx, rows)
+	known, err := w.known(ctx, asksOf(rows))
 	if err != nil {
 		return err
 	}
@@ -222,14 +222,9 @@ func (w *partWrite) differing(ctx context.Context, rows []*ready) ([]*ready, err
 			times[row.id]++
 		}
 	}
-	is := map[crm.ID]crm.Values{}
-	for part := range slices.Chunk(ids, removePage) {
-		for v, err := range w.kind.All(ctx, crm.Where("id in $1", part)) {
-			if err != nil {
-				return nil, err
-			}
-			is[v.ID()] = v
-		}
+	is, err := readAll(ctx, w.kind.Records, ids)
+	if err != nil {
+		return nil, err
 	}
 	return slices.DeleteFunc(rows, func(row *ready) bool {
 		row.written = times[row.id] == 1 && w.says(row, is[row.id]) // rows of one record are written in their order
@@ -254,8 +249,8 @@ func (w *partWrite) says(row *ready, is crm.Values) bool {
 }
 
 // keyOf is what a row's record is known by.
-func (w *partWrite) keyOf(v crm.Values) string {
-	switch key := v[w.plan.Key].(type) {
+func (r *runner) keyOf(v crm.Values) string {
+	switch key := v[r.plan.Key].(type) {
 	case string:
 		return strings.TrimSpace(key)
 	case crm.ID:
@@ -264,14 +259,14 @@ func (w *partWrite) keyOf(v crm.Values) string {
 	return ""
 }
 
-// known finds the records that rows are about.
-func (w *partWrite) known(ctx context.Context, rows []*ready) (map[string][]crm.ID, error) {
-	if w.plan.Mode == Create {
+// known finds the records that rows are about, by their keys.
+func (r *runner) known(ctx context.Context, rows []*asked) (map[string][]crm.ID, error) {
+	if r.plan.Mode == Create {
 		return nil, nil
 	}
 	var keys []string
 	for _, row := range rows {
-		if key := w.keyOf(row.values); key != "" {
+		if key := r.keyOf(row.values); key != "" {
 			keys = append(keys, key)
 		}
 	}
@@ -279,24 +274,22 @@ func (w *partWrite) known(ctx context.Context, rows []*ready) (map[string][]crm.
 	keys = slices.Compact(keys)
 	found := map[string][]crm.ID{}
 	for part := range slices.Chunk(keys, crm.MaxFind) {
-		if w.plan.Key == "id" {
-			for _, key := range part {
-				id, _ := crm.ParseID(key)
-				if _, err := w.kind.Get(ctx, id); err == nil {
-					found[key] = []crm.ID{id}
-				} else if !errors.Is(err, crm.ErrNotFound) {
-					return nil, err
-				}
-			}
-			continue
-		}
-		some, err := w.kind.Find(ctx, w.plan.Key, part)
+		some, err := findBy(ctx, r.kind.Records, r.plan.Key, part)
 		if err != nil {
 			return nil, err
 		}
 		maps.Copy(found, some)
 	}
 	return found, nil
+}
+
+// asksOf are what rows say.
+func asksOf(rows []*ready) []*asked {
+	list := make([]*asked, len(rows))
+	for i, row := range rows {
+		list[i] = &row.asked
+	}
+	return list
 }
 
 // create makes the records of rows, as many as can be.
@@ -336,7 +329,7 @@ func (w *partWrite) late(ctx context.Context, rows []*ready, taken map[*ready]er
 		return nil
 	}
 	rows = slices.DeleteFunc(slices.Clone(rows), func(row *ready) bool { return taken[row] == nil })
-	known, err := w.known(ctx, rows)
+	known, err := w.known(ctx, asksOf(rows))
 	if err != nil {
 		return err
 	}

@@ -173,10 +173,11 @@ func (t *Transfer) Plan(ctx context.Context, src Source, given Plan) (Plan, Sour
 type kind struct {
 	*crm.Records
 
-	fields []crm.FieldInfo
-	byName map[string]*crm.FieldInfo
-	roles  map[string]heading.Meaning // of fields, by name
-	sides  map[string]*kind           // of records that belong to one
+	fields  []crm.FieldInfo
+	byName  map[string]*crm.FieldInfo
+	subject *crm.FieldInfo             // the reference to a record of any kind, or nil
+	roles   map[string]heading.Meaning // of fields, by name
+	sides   map[string]*kind           // of records that belong to one
 }
 
 func (t *Transfer) kind(ctx context.Context, object string) (*kind, error) {
@@ -201,7 +202,14 @@ func describe(ctx context.Context, r *crm.Records) (_ *kind, err error) {
 	for i := range k.fields {
 		f := &k.fields[i]
 		k.byName[f.Name] = f
-		k.roles[f.Name] = heading.One(strings.TrimPrefix(strings.TrimSuffix(f.Name, "_id"), "custom."))
+		if f.Subject != "" {
+			k.subject = f
+		}
+		name := strings.TrimPrefix(f.Name, "custom.")
+		if f.Type == crm.TypeID {
+			name = strings.TrimSuffix(name, "_id")
+		}
+		k.roles[f.Name] = heading.One(name)
 	}
 	return k, nil
 }

@@ -165,9 +165,10 @@ func (mg *migrating) reconcile(ctx context.Context) (Reconciliation, error) {
 
 // rowSeen is one row of a part that is looked at.
 type rowSeen struct {
+	asked
+
 	key    string
 	reason string
-	links  []link
 }
 
 // table looks at the rows of a table.
@@ -177,7 +178,7 @@ func (r *reconciling) table(ctx context.Context, x *migrated) error {
 		return err
 	}
 	fields := r.summed(x)
-	var part []rowSeen
+	var part []*rowSeen
 	flush := func() error {
 		err := r.part(ctx, x, run.lookups, fields, part)
 		part = part[:0]
@@ -185,7 +186,7 @@ func (r *reconciling) table(ctx context.Context, x *migrated) error {
 	}
 	err = r.mg.rows(ctx, x, func(_ Row, got *taken) error {
 		r.Rows++
-		row := rowSeen{links: got.links}
+		row := &rowSeen{asked: got.asks()}
 		row.key, _ = got.values[r.key].(string)
 		if len(got.faults) > 0 {
 			row.reason = reasons(got.faults)
@@ -244,7 +245,7 @@ func (r *reconciling) add(name string, got *taken) {
 }
 
 // part looks for some rows among the records, and adds up those it finds.
-func (r *reconciling) part(ctx context.Context, x *migrated, l *lookups, fields []string, part []rowSeen) error {
+func (r *reconciling) part(ctx context.Context, x *migrated, l *lookups, fields []string, part []*rowSeen) error {
 	if err := r.references(ctx, x, l, part); err != nil {
 		return err
 	}
@@ -278,7 +279,7 @@ func (r *reconciling) part(ctx context.Context, x *migrated, l *lookups, fields 
 }
 
 // miss notes that a row's record is not here.
-func (r *reconciling) miss(x *migrated, row rowSeen) {
+func (r *reconciling) miss(x *migrated, row *rowSeen) {
 	r.Missing++
 	if len(r.MissingKeys) < maxListed {
 		reason := cmp.Or(x.refused[row.key], row.reason, "is not here: it was never imported, or deleted since, or refused for what only writing it shows")
@@ -310,38 +311,27 @@ func (r *reconciling) target(ctx context.Context, fields []string, ids []crm.ID)
 }
 
 // references looks at what rows refer to.
-func (r *reconciling) references(ctx context.Context, x *migrated, l *lookups, part []rowSeen) error {
-	wanted := map[link][]string{}
+func (r *reconciling) references(ctx context.Context, x *migrated, l *lookups, part []*rowSeen) error {
+	asks := make([]*asked, len(part))
+	for i, row := range part {
+		asks[i] = &row.asked
+	}
+	if err := l.locate(ctx, asks); err != nil {
+		return err
+	}
 	for _, row := range part {
 		for _, to := range row.links {
-			if _, ok := l.known[to]; !ok && to.field != "owner_id" {
-				group := link{field: to.field, by: to.by}
-				wanted[group] = append(wanted[group], to.text)
-			}
-		}
-	}
-	for group, texts := range wanted {
-		slices.Sort(texts)
-		if err := l.find(ctx, group, slices.Compact(texts)); err != nil {
-			return err
-		}
-	}
-	for i := range part {
-		for _, to := range part[i].links {
 			if to.field == "owner_id" {
 				if err := r.owner(ctx, l, to.text); err != nil {
 					return err
 				}
 				continue
 			}
-			if id := l.known[to]; id.IsZero() || id == ambiguous {
+			if !l.known[to].one() {
 				r.orphan(x, to)
-				part[i].reason = cmp.Or(part[i].reason, fmt.Sprintf("%s: %q leads nowhere", to.field, clip(to.text)))
+				row.reason = cmp.Or(row.reason, fmt.Sprintf("%s: %q leads nowhere", to.field, clip(to.text)))
 			}
 		}
-	}
-	if len(l.known) > maxKnown {
-		l.forget()
 	}
 	return nil
 }

@@ -263,9 +263,10 @@ func (w *partWrite) employers(ctx context.Context, list []*sideWrite) ([]*sideWr
 	}
 	var out []*sideWrite
 	for _, x := range list {
-		id := w.lookups.known[known(x)]
+		to := w.lookups.known[known(x)]
+		id := to.id
 		switch {
-		case id == ambiguous:
+		case to.among != "":
 			x.row.flags = append(x.row.flags, fmt.Sprintf("%s: is left out, since several organisations are called %q", x.title, clip(x.link)))
 			continue
 		case id.IsZero() && x.by != "":
@@ -287,7 +288,7 @@ func (w *partWrite) employers(ctx context.Context, list []*sideWrite) ([]*sideWr
 			id = made.ID()
 			w.related++
 			w.add(records.Kind(), id)
-			w.lookups.known[known(x)] = id
+			w.lookups.known[known(x)] = hit{id: id}
 		}
 		x.values["other_id"] = id
 		out = append(out, x)
@@ -324,9 +325,9 @@ func (w *partWrite) findOrganisations(ctx context.Context, records *crm.Records,
 			switch len(some) {
 			case 0:
 			case 1:
-				w.lookups.known[at] = some[0]
+				w.lookups.known[at] = hit{id: some[0]}
 			default:
-				w.lookups.known[at] = ambiguous
+				w.lookups.known[at] = hit{id: some[0], among: several}
 			}
 		}
 	}

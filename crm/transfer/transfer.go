@@ -24,9 +24,12 @@ type State string
 
 // The states of an import.
 const (
-	Running  State = "running" // or stopped on the way: Resume goes on with it
-	Done     State = "done"
-	Reverted State = "reverted"
+	Running State = "running" // or stopped on the way: Resume goes on with it, Migrate with a migration's
+	Done    State = "done"
+	// Superseded is an import of a migration that was stopped: what it wrote is there, and a
+	// later run brought the rest. It can be reverted.
+	Superseded State = "superseded"
+	Reverted   State = "reverted"
 )
 
 // Import is one import of a source, and what became of its rows so far. Each row is
@@ -36,7 +39,10 @@ type Import struct {
 
 	// ObjectName is the kind of record its rows are.
 	ObjectName string `crm:"required,max=48" json:"object"`
-	State      State  `crm:"required,guarded,enum=running|done|reverted" json:"state"`
+	State      State  `crm:"required,guarded,enum=running|done|superseded|reverted" json:"state"`
+	// Migration is the former CRM and its table that a migration brings in, such as
+	// "salesforce: contacts"; empty: it is an import by itself.
+	Migration string `crm:"max=200" json:"migration,omitempty"`
 	// Plan is what was made of its columns.
 	Plan Plan `crm:"json" json:"plan"`
 	// Digest is of the beginning of the source, by which it is known again.

@@ -3,11 +3,23 @@
 //	go run ./examples/import -db crm.db -object customer FILE.csv
 //	go run ./examples/import -dsn DSN -object deal -dry-run FILE.csv
 //	go run ./examples/import -db crm.db -object customer -map 'Kundenname=name,Umsatz=revenue' -currency EUR FILE.csv
+//	go run ./examples/import -db crm.db -object deal -map 'StageName=stage_id' -values 'StageName:Closed Won=Won' FILE.csv
 //	go run ./examples/import -db crm.db -revert ID
+//	go run ./examples/import -db crm.db -migrate DIR -system salesforce -owners '005=dana' -dry-run
 //
 // Encoding, delimiter, columns and the forms of numbers and dates are found out; what is
 // found is told on the standard error, with a bar. The last line of the standard output
 // is JSON: rows, created, updated, skipped, failed and the import's id, or the error.
+//
+// With -migrate a whole former CRM is brought in: every CSV file and spreadsheet of the
+// directory is a table, whose kind its name says (accounts.csv, Opportunity.csv, 联系人.csv),
+// and opportunity_history.csv or OpportunityFieldHistory.csv is what happened to the deals of
+// Opportunity.csv before. -tables says of a file what its name does not:
+//
+//	-tables 'old.csv=deal,firms.csv=customer@hubspot_firm,log.csv=history:old.csv,junk.csv='
+//
+// -map, -values and -set are then of one file each: 'old.csv:Betrag=amount'. The last line is JSON
+// with what became of each table, and whether what is there agrees with the files.
 package main
 
 import (
@@ -17,6 +29,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -42,12 +55,14 @@ type flags struct {
 	object, file            string
 	dryRun                  bool
 	mapping, set, owners    string
+	values                  string
 	mode, key, system       string
 	currency, dates         string
 	decimal, zone           string
 	encoding, delimiter     string
 	sheet                   string
 	errors, resume, revert  string
+	migrate, tables         string
 	createMissing           bool
 }
 
@@ -62,6 +77,7 @@ func parse(args []string) (flags, error) {
 	s.BoolVar(&f.dryRun, "dry-run", false, "tell what would happen, and write nothing")
 	s.StringVar(&f.mapping, "map", "", "what columns are: `heading=field,…`; #2 is the second column, and heading= leaves one out")
 	s.StringVar(&f.set, "set", "", "values for fields that rows have none for: `field=value,…`")
+	s.StringVar(&f.values, "values", "", "what texts of columns in -map mean: `heading:text=meaning,…`")
 	s.StringVar(&f.owners, "owners", "", "which members owners are: `name=key,…`")
 	s.StringVar(&f.mode, "mode", "", "create, update or upsert; without it upsert where there is a key")
 	s.StringVar(&f.key, "key", "", "the `field` a record is known by: id, refs.SYSTEM or a text field")
@@ -76,11 +92,18 @@ func parse(args []string) (flags, error) {
 	s.StringVar(&f.errors, "errors", "", "a `file` for the rows that fail, as CSV with the reasons")
 	s.StringVar(&f.resume, "resume", "", "go on with the import of this `id`")
 	s.StringVar(&f.revert, "revert", "", "undo the import of this `id`")
+	s.StringVar(&f.migrate, "migrate", "", "bring in a whole former CRM, of which this `directory` has the tables; it takes -system")
+	s.StringVar(&f.tables, "tables", "", "what files of -migrate are: `FILE=KIND,…`; FILE=history:FILE is a history, KIND@SYSTEM has keys of its own, and FILE= leaves one out")
 	s.BoolVar(&f.createMissing, "create-missing", false, "create what rows refer to by name where it is missing")
 	if err := s.Parse(args); err != nil {
 		return f, err
 	}
 	switch {
+	case f.migrate != "" && (s.NArg() > 0 || f.revert != "" || f.resume != ""):
+		return f, errors.New("-migrate DIR takes no other file, and neither -revert nor -resume: run it again to go on")
+	case f.migrate != "" && f.system == "":
+		return f, errors.New("say what the former CRM is called, as in -system salesforce: its keys are kept under that name")
+	case f.migrate != "":
 	case f.revert == "" && s.NArg() != 1:
 		return f, errors.New("say which file to import: import [flags] FILE")
 	case f.revert == "":
@@ -106,19 +129,34 @@ func run(ctx context.Context, args []string, out, tell io.Writer) error {
 	}
 	report, err := f.do(ctx, tell)
 	if err != nil {
+		if moved, ok := report.(moved); ok {
+			moved.Error = f.inFlags(err.Error())
+			return say(out, moved, errors.New(moved.Error))
+		}
+		imported, _ := report.(transfer.Report)
+		imported.Faults = nil
+		said := f.inFlags(err.Error())
 		return say(out, struct {
-			any             `json:"-"`
 			Error           string `json:"error"`
 			transfer.Report        //nolint:embeddedstructfieldcheck // the error comes first in what is said
-		}{nil, err.Error(), failedReport(report)}, err)
+		}{said, imported}, errors.New(said))
 	}
 	return say(out, report, nil)
 }
 
-func failedReport(report any) transfer.Report {
-	r, _ := report.(transfer.Report)
-	r.Faults = nil
-	return r
+// inFlags is what the library says, with the flags of this command in place of the parts of
+// a plan.
+func (f flags) inFlags(said string) string {
+	file := ""
+	if f.migrate != "" {
+		file = "FILE:"
+	}
+	return strings.NewReplacer(
+		"in the plan's Columns", "by -map '"+file+"HEADING=FIELD,…'", "say which does by Columns", "say which does by -map '"+file+"HEADING=FIELD'",
+		"by its value in the plan's Set", "by -set '"+file+"FIELD=VALUE'", "say which by Dates", "say which by -dates", "say which by Decimal", "say which by -decimal",
+		"say which by Currency", "say which by -currency", "name a column's field as Key", "name a column's field by -key",
+		"say which is by History.", "give a column this heading: ", "give one of their plans a System of its own", "give one a system of its own by -tables 'FILE=KIND@SYSTEM'",
+	).Replace(said)
 }
 
 func say(out io.Writer, v any, err error) error {
@@ -166,6 +204,13 @@ func (f flags) do(ctx context.Context, tell io.Writer) (any, error) {
 		}
 		return app.Transfer.Revert(ctx, id)
 	}
+	if f.migrate != "" {
+		kinds, err := app.Core.Kinds()
+		if err != nil {
+			return nil, err
+		}
+		return f.move(ctx, app.Transfer, kinds, tell)
+	}
 	return f.load(ctx, app.Transfer, tell)
 }
 
@@ -180,27 +225,41 @@ func (f flags) load(ctx context.Context, t *transfer.Transfer, tell io.Writer) (
 	if info, err := file.Stat(); err == nil {
 		read.size = info.Size()
 	}
-	src, err := f.source(read)
+	src, err := f.source(f.file, read)
 	if err != nil {
 		return transfer.Report{}, err
 	}
 	bar := &bar{out: tell, read: read}
-	o := transfer.Options{Progress: bar.show}
-	if f.errors != "" {
-		rows, err := os.Create(f.errors)
-		if err != nil {
-			return transfer.Report{}, err
-		}
-		defer rows.Close() //nolint:errcheck // Import reports what it could not write
-		o.Errors = rows
+	failed, err := f.failed()
+	if err != nil {
+		return transfer.Report{}, err
 	}
-	report, err := f.bring(ctx, t, src, o, tell)
+	defer failed.Close() //nolint:errcheck // Import reports what it could not write
+	report, err := f.bring(ctx, t, src, transfer.Options{Progress: bar.show, Errors: failed}, tell)
 	bar.end(report)
-	for _, fault := range report.Faults[:min(len(report.Faults), 10)] {
-		_, _ = fmt.Fprintf(tell, "line %d: %s\n", fault.Line, fault.Reason)
-	}
+	f.faults(tell, "", report)
 	report.Faults = nil
 	return report, err
+}
+
+// failed is where the rows go that fail.
+func (f flags) failed() (io.WriteCloser, error) {
+	if f.errors == "" {
+		return nowhere{io.Discard}, nil
+	}
+	return os.Create(f.errors)
+}
+
+type nowhere struct{ io.Writer }
+
+// Close implements io.Closer.
+func (nowhere) Close() error { return nil }
+
+// faults tells the first things that are wrong with rows of a file.
+func (f flags) faults(tell io.Writer, file string, r transfer.Report) {
+	for _, fault := range r.Faults[:min(len(r.Faults), 10)] {
+		_, _ = fmt.Fprintf(tell, "%sline %d: %s\n", file, fault.Line, f.inFlags(fault.Reason))
+	}
 }
 
 func (f flags) bring(ctx context.Context, t *transfer.Transfer, src transfer.Source, o transfer.Options, tell io.Writer) (transfer.Report, error) {
@@ -211,14 +270,18 @@ func (f flags) bring(ctx context.Context, t *transfer.Transfer, src transfer.Sou
 		}
 		return t.Resume(ctx, id, src, o)
 	}
-	plan, src, err := t.Plan(ctx, src, f.plan())
+	plan, err := f.plan()
+	if err != nil {
+		return transfer.Report{}, err
+	}
+	plan, src, err = t.Plan(ctx, src, plan)
 	if err != nil {
 		return transfer.Report{}, err
 	}
 	for _, c := range plan.Columns {
 		what := c.Field
 		if c.Note != "" {
-			what = c.Note
+			what = f.inFlags(c.Note)
 		}
 		_, _ = fmt.Fprintf(tell, "%s: %s\n", c.Heading, what)
 	}
@@ -229,21 +292,32 @@ func (f flags) bring(ctx context.Context, t *transfer.Transfer, src transfer.Sou
 }
 
 // plan is what the flags say of the columns.
-func (f flags) plan() transfer.Plan {
-	p := transfer.Plan{
+func (f flags) plan() (p transfer.Plan, err error) {
+	p = transfer.Plan{
 		Object: strings.ToLower(f.object), Mode: transfer.Mode(f.mode), Key: f.key, System: f.system, Set: pairs(f.set), Owners: pairs(f.owners),
 		Currency: f.currency, Dates: transfer.DateOrder(f.dates), Decimal: f.decimal, Zone: f.zone, CreateMissing: f.createMissing,
 	}
-	mapping := pairs(f.mapping)
-	headings := make([]string, 0, len(mapping))
-	for h := range mapping {
-		headings = append(headings, h)
+	p.Columns, err = columns(pairs(f.mapping), pairs(f.values))
+	return p, err
+}
+
+// columns are what headings, and texts below them, are said to be.
+func columns(mapping, values map[string]string) (list []transfer.Column, err error) {
+	means := map[string]map[string]string{}
+	for text, meaning := range values {
+		h, text, ok := strings.Cut(text, ":")
+		if _, mapped := mapping[h]; !ok || !mapped {
+			return nil, fmt.Errorf("-values: say of a column in -map what a text means, as in -map 'Stage=stage_id' -values 'Stage:Closed Won=Won': %q is none", h)
+		}
+		if means[h] == nil {
+			means[h] = map[string]string{}
+		}
+		means[h][text] = meaning
 	}
-	slices.Sort(headings)
-	for _, h := range headings {
-		p.Columns = append(p.Columns, transfer.Column{Heading: h, Field: mapping[h]})
+	for _, h := range slices.Sorted(maps.Keys(mapping)) {
+		list = append(list, transfer.Column{Heading: h, Field: mapping[h], Values: means[h]})
 	}
-	return p
+	return list, nil
 }
 
 // pairs reads a=b,c=d.
@@ -259,9 +333,9 @@ func pairs(text string) map[string]string {
 	return all
 }
 
-// source reads the file by its form.
-func (f flags) source(read io.Reader) (transfer.Source, error) {
-	switch strings.ToLower(filepath.Ext(f.file)) {
+// source reads a file by its form.
+func (f flags) source(name string, read io.Reader) (transfer.Source, error) {
+	switch strings.ToLower(filepath.Ext(name)) {
 	case ".xlsx", ".xlsm":
 		return xlsx.Read(read, f.sheet)
 	case ".vcf", ".vcard":

@@ -1,0 +1,1 @@
+ALTER TABLE {schema}.import ADD COLUMN migration text COLLATE "C";

@@ -1,0 +1,1 @@
+ALTER TABLE crm_import ADD COLUMN migration TEXT;
