@@ -18,9 +18,7 @@ import (
 	"github.com/embedcrm/embedcrm/crm/transfer"
 	"github.com/embedcrm/embedcrm/embedcrmtest"
 	"github.com/embedcrm/embedcrm/internal/enginetest"
-	"github.com/embedcrm/embedcrm/internal/pgtest"
 	"github.com/embedcrm/embedcrm/sales"
-	"github.com/embedcrm/embedcrm/storage/sqlite"
 )
 
 // file opens a table of the directory EMBEDCRM_TEST_DATA names.
@@ -274,78 +272,65 @@ func salesforceIn(dir string) transfer.Migration {
 
 // TestMigrationVictim is no test but the process that TestAMigrationThatIsKilled kills.
 func TestMigrationVictim(t *testing.T) {
-	args := strings.Split(os.Getenv(migrationVictim), "|")
-	if len(args) != 4 {
-		t.Skip("it is a process of another test")
-	}
-	app := openApp(t, args[0], args[1])
+	db, words := enginetest.Orders(t)
+	app := appOn(t, db)
 	ctx := crm.As(t.Context(), crm.Actor{Tenant: "acme", Member: "dana"})
-	_, err := app.Transfer.Migrate(ctx, salesforceIn(args[2]), transfer.Options{Progress: func(r transfer.Report) {
-		if r.Object == args[3] {
+	_, err := app.Transfer.Migrate(ctx, salesforceIn(words[0]), transfer.Options{Progress: func(r transfer.Report) {
+		if r.Object == words[1] {
 			_, _ = fmt.Fprintln(os.Stdout, "a part is in")
 		}
 	}})
 	require.NoError(t, err)
 }
 
-// migrationVictim is the environment variable that makes this test binary a process to be
-// killed while it migrates: the driver, the DSN, the directory and the kind of record in
-// whose import it dies, divided by bars.
-const migrationVictim = "EMBEDCRM_TEST_MIGRATION_VICTIM"
-
 // TestAMigrationThatIsKilled kills a migration in the import of one table and of another. Run
 // again it comes to its end, and all is there once, with its history.
 func TestAMigrationThatIsKilled(t *testing.T) {
 	t.Parallel()
-	for _, driver := range []string{"sqlite", "pgx"} {
-		t.Run(driver, func(t *testing.T) {
-			t.Parallel()
-			dir := t.TempDir()
-			dsn := sqlite.DSN(filepath.Join(dir, "crm.db"))
-			if driver == "pgx" {
-				dsn = pgtest.Server(t, pgtest.UTF8).Database(t)
-			}
-			const rows = 1020 // more than one part
-			for name, text := range formerCRM(rows) {
-				require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
-			}
-			app := openApp(t, driver, dsn)
-			for _, object := range []string{"customer", "deal"} {
-				kill(t, "TestMigrationVictim", migrationVictim+"="+strings.Join([]string{driver, dsn, dir, object}, "|"))
-			}
-			ctx := crm.As(t.Context(), crm.Actor{Tenant: "acme", Member: "dana"})
-			begun, err := app.Sales.Deals.Count(ctx)
+	enginetest.EachShared(t, func(t *testing.T, db enginetest.Shared) {
+		dir := t.TempDir()
+		const rows = 1020 // more than one part
+		for name, text := range formerCRM(rows) {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+		}
+		app := appOn(t, db)
+		for _, object := range []string{"customer", "deal"} {
+			v := db.Start(t, "TestMigrationVictim", dir, object)
+			v.KillAfter("a part is in", 0)
+			v.Killed()
+		}
+		ctx := crm.As(t.Context(), crm.Actor{Tenant: "acme", Member: "dana"})
+		begun, err := app.Sales.Deals.Count(ctx)
+		require.NoError(t, err)
+		require.Positive(t, begun)
+		report, err := app.Transfer.Migrate(ctx, salesforceIn(dir), transfer.Options{})
+		require.NoError(t, err)
+		require.Equal(t, []string{"accounts", "contacts", "deal"}, []string{report.Tables[0].Name, report.Tables[1].Name, report.Tables[2].Name})
+		require.EqualValues(t, rows, report.Tables[0].Report.Skipped)
+		require.Equal(t, rows-begun, report.Tables[2].Report.Created)
+		require.True(t, report.Reconciliation.Agrees(), "%+v", report.Reconciliation)
+		require.EqualValues(t, 2*rows, report.Reconciliation.Objects[0].Here)
+		for i, count := range []func(context.Context, ...crm.ListOption) (int64, error){app.Customers.Count, app.Sales.Deals.Count, app.Customers.Relationships.Count} {
+			n, err := count(ctx)
 			require.NoError(t, err)
-			require.Positive(t, begun)
-			report, err := app.Transfer.Migrate(ctx, salesforceIn(dir), transfer.Options{})
+			require.EqualValues(t, []int{2 * rows, rows, rows}[i], n)
+		}
+		some, err := app.Sales.Deals.List(ctx, crm.OrderBy("close_on"), crm.Limit(200))
+		require.NoError(t, err)
+		for _, deal := range some.Items {
+			spans, err := app.Sales.Deals.StageHistory(ctx, deal.ID)
 			require.NoError(t, err)
-			require.Equal(t, []string{"accounts", "contacts", "deal"}, []string{report.Tables[0].Name, report.Tables[1].Name, report.Tables[2].Name})
-			require.EqualValues(t, rows, report.Tables[0].Report.Skipped)
-			require.Equal(t, rows-begun, report.Tables[2].Report.Created)
-			require.True(t, report.Reconciliation.Agrees(), "%+v", report.Reconciliation)
-			require.EqualValues(t, 2*rows, report.Reconciliation.Objects[0].Here)
-			for i, count := range []func(context.Context, ...crm.ListOption) (int64, error){app.Customers.Count, app.Sales.Deals.Count, app.Customers.Relationships.Count} {
-				n, err := count(ctx)
-				require.NoError(t, err)
-				require.EqualValues(t, []int{2 * rows, rows, rows}[i], n)
+			var stages []string
+			for _, s := range spans {
+				stages = append(stages, s.Stage.Key+" "+s.Entered.Format("2006-01"))
 			}
-			some, err := app.Sales.Deals.List(ctx, crm.OrderBy("close_on"), crm.Limit(200))
-			require.NoError(t, err)
-			for _, deal := range some.Items {
-				spans, err := app.Sales.Deals.StageHistory(ctx, deal.ID)
-				require.NoError(t, err)
-				var stages []string
-				for _, s := range spans {
-					stages = append(stages, s.Stage.Key+" "+s.Entered.Format("2006-01"))
-				}
-				require.Equal(t, []string{"prospecting 2020-01", "qualification 2020-02", "negotiation 2020-03"}, stages)
-			}
-			running, err := app.Transfer.Imports.Count(ctx, crm.Where("state == 'running'"))
-			require.NoError(t, err)
-			require.Zero(t, running)
-			problems, err := app.Check(t.Context())
-			require.NoError(t, err)
-			require.Empty(t, problems)
-		})
-	}
+			require.Equal(t, []string{"prospecting 2020-01", "qualification 2020-02", "negotiation 2020-03"}, stages)
+		}
+		running, err := app.Transfer.Imports.Count(ctx, crm.Where("state == 'running'"))
+		require.NoError(t, err)
+		require.Zero(t, running)
+		problems, err := app.Check(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, problems)
+	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -29,12 +28,6 @@ func appOn(tb testing.TB, db enginetest.Shared) *embedcrm.App {
 	require.NoError(tb, err)
 	require.NoError(tb, app.Migrate(tb.Context()))
 	return app
-}
-
-// openApp is an App on a database of a driver.
-func openApp(tb testing.TB, driver, dsn string) *embedcrm.App {
-	tb.Helper()
-	return appOn(tb, enginetest.Shared{Name: driver, DSN: dsn})
 }
 
 // openCSV is a source of a file.
@@ -116,20 +109,6 @@ func TestAnImportThatIsKilled(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, problems)
 	})
-}
-
-// kill starts a victim and kills it once it has come to a part.
-func kill(t *testing.T, victim, env string) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+victim+"$")
-	cmd.Env = append(os.Environ(), env)
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	_, err = out.Read(make([]byte, 1))
-	require.NoError(t, err)
-	require.NoError(t, cmd.Process.Kill())
-	require.ErrorContains(t, cmd.Wait(), "killed")
 }
 
 // TestAnImportBesideWriters imports customers while many others create the same ones, by the

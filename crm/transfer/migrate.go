@@ -78,11 +78,11 @@ type TableReport struct {
 // History say. Unless Automate is set, nobody is told and nothing is sent.
 //
 // Migrate with the same tables goes on with a migration that was stopped at any point, of
-// which the imports are then superseded, and with newer ones it is a delta run: records are known by their keys, what is new is
-// created, what differs is changed, guarded fields such as the stage of a deal too, and
-// what is as it was stays untouched. Nothing is deleted: what the former CRM has no more
-// is in the report. At the end what is there is held against the tables: see
-// [Transfer.Reconcile].
+// which the imports are then superseded, and with newer ones it is a delta run: records
+// are known by their keys, what is new is created, what differs is changed, guarded fields
+// such as the stage of a deal too, and what is as it was stays untouched. Nothing is
+// deleted: what the former CRM has no more is in the report. At the end what is there is
+// held against the tables: see [Transfer.Reconcile].
 //
 // It takes the right to import each kind, besides those that [Transfer.Import] takes. An
 // error ends it; what was written until then stays. [Options.Errors] gets the rows that
