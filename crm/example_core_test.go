@@ -628,3 +628,11 @@ func ExampleTenants_Zone() {
 	// <nil>
 	// Europe/Berlin <nil>
 }
+
+// After a load of one's own, since an import does it for itself.
+func ExampleCore_Analyze() {
+	h, ctx := openHarbour()
+	must(h.Boats.CreateAll(ctx, []Boat{{Name: "Argo"}, {Name: "Pequod"}}))
+	fmt.Println(h.Analyze(ctx, "boat"))
+	// Output: <nil>
+}

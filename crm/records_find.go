@@ -60,7 +60,9 @@ func (r *Records) find(ctx context.Context, field string, texts []string) (map[s
 	}
 	found := map[string][]ID{}
 	name := r.o.specs[col].Name
-	err = rd.each(ctx, storage.And{rd.lives(), storage.In{Field: storage.F(name), Values: values}}, f.col, func(rec *rec) {
+	// In the order of what is compared: by an index of it, if there is one, and no other.
+	by := []storage.Order{{Field: storage.F(name)}}
+	err = rd.each(ctx, storage.And{rd.lives(), storage.In{Field: by[0].Field, Values: values}}, f.col, by, func(rec *rec) {
 		text, _ := rec.Value(f.col).(string)
 		for _, t := range given[form(text)] {
 			if !slices.Contains(found[t], rec.meta().ID) {
@@ -72,10 +74,11 @@ func (r *Records) find(ctx context.Context, field string, texts []string) (map[s
 }
 
 // each reads id and one other column of the records that satisfy a condition, as far as
-// the actor may read them.
-func (r *reader) each(ctx context.Context, where storage.And, col int, fn func(*rec)) error {
+// the actor may read them: in the order of their ids, or before that of the column, or
+// what is folded of it.
+func (r *reader) each(ctx context.Context, where storage.And, col int, by []storage.Order, fn func(*rec)) error {
 	id := r.byName["id"].col
-	q := &storage.Query{Table: r.table, Columns: []int{id, col}, Where: r.access.reading(where), Limit: storage.MaxPage}
+	q := &storage.Query{Table: r.table, Columns: []int{id, col}, Where: r.access.reading(where), Order: by, Limit: storage.MaxPage}
 	for {
 		n := 0
 		var last *rec
@@ -96,6 +99,13 @@ func (r *reader) each(ctx context.Context, where storage.And, col int, fn func(*
 			return nil
 		}
 		q.After = []any{uuid.UUID(last.meta().ID)}
+		if by != nil {
+			text, _ := last.Value(col).(string)
+			if by[0].Field.Name != r.specs[col].Name {
+				text = Fold(text)
+			}
+			q.After = []any{text, q.After[0]}
+		}
 	}
 }
 
@@ -141,7 +151,7 @@ func (r *reader) findByRef(ctx context.Context, source string, keys []string) (m
 	if len(ids) == 0 {
 		return found, nil
 	}
-	err = r.each(ctx, storage.And{r.lives(), storage.In{Field: storage.F("id"), Values: ids}}, r.byName["version"].col, func(rec *rec) {
+	err = r.each(ctx, storage.And{r.lives(), storage.In{Field: storage.F("id"), Values: ids}}, r.byName["version"].col, nil, func(rec *rec) {
 		for _, k := range byID[rec.meta().ID] {
 			found[k] = append(found[k], rec.meta().ID)
 		}

@@ -2,6 +2,7 @@ package customers_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -116,5 +117,35 @@ func TestSegmentsFollowManyChangesByFewReads(t *testing.T) {
 		n, err := d.Segments.Count(ctx, "de")
 		require.NoError(t, err)
 		require.EqualValues(t, 75, n)
+	})
+}
+
+// TestCustomersAreFoundByNameByAnIndex: the names that rows of an import refer to are looked
+// for among those who have them, also by a database that has not looked at its tables yet.
+func TestCustomersAreFoundByNameByAnIndex(t *testing.T) {
+	t.Parallel()
+	enginetest.Listening(t, func(t *testing.T, e enginetest.Engine, heard *enginetest.Heard) {
+		d := newDesk(t, e.Store, customers.Policy{})
+		ctx := as(t, "dana")
+		list, names := make([]customers.Customer, 3000), []string{}
+		for i := range list {
+			list[i] = customers.Customer{Kind: customers.Organisation, Name: fmt.Sprintf("Company %d GmbH", i)}
+			if i%100 == 0 {
+				names = append(names, strings.ToUpper(list[i].Name))
+			}
+		}
+		_, err := d.Customers.CreateAll(ctx, list)
+		require.NoError(t, err)
+		records, err := d.Records("customer")
+		require.NoError(t, err)
+		heard.Forget()
+		found, err := records.Find(ctx, "name", names)
+		require.NoError(t, err)
+		require.Len(t, found, len(names))
+		reads := slices.DeleteFunc(heard.Reads(), func(s enginetest.Statement) bool { return !strings.Contains(s.Text, "name_fold") })
+		require.NotEmpty(t, reads)
+		for _, s := range reads {
+			require.Contains(t, e.Explain(t, s), "customer_name_fold", s.Text)
+		}
 	})
 }

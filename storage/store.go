@@ -87,6 +87,12 @@ type Store interface {
 	// that it was brought past what they can read.
 	Verify(ctx context.Context, lines ...Line) error
 
+	// Analyze has the database look anew at tables, after very much was written to them:
+	// one that plans by figures of what it saw last may take a tenant that came since for
+	// one without rows. It is done in no transaction. What plans by no such figures does
+	// nothing.
+	Analyze(ctx context.Context, tables ...*Table) error
+
 	// Ping reports whether the database can be reached.
 	Ping(ctx context.Context) error
 

@@ -177,6 +177,9 @@ type runner struct {
 	// fields of records that are there are changed too.
 	refused map[string]string
 	brings  bool
+
+	written int64 // rows created by this run
+	looked  int64 // of them when the database last looked at its tables
 }
 
 // task is a row to be imported.
@@ -438,7 +441,27 @@ func (r *runner) part(ctx context.Context, part []task, final bool) error {
 	if r.o.Progress != nil {
 		r.o.Progress(r.report)
 	}
-	return nil
+	r.written += w.created
+	return r.analyze(ctx)
+}
+
+// analyzed is after how many new records the database is to look at its tables, and then
+// after ten times as many.
+const analyzed = 10_000
+
+// analyze has the database look at the tables of what is imported: without it a PostgreSQL
+// reads a new tenant whole for each part. If it cannot, the import goes on all the same.
+func (r *runner) analyze(ctx context.Context) error {
+	if r.written < max(analyzed, 10*r.looked) || r.report.DryRun {
+		return nil
+	}
+	r.looked = r.written
+	kinds := []string{r.kind.Kind()}
+	for _, side := range r.kind.sides {
+		kinds = append(kinds, side.Kind())
+	}
+	_ = r.t.core.Analyze(ctx, kinds...)
+	return ctx.Err()
 }
 
 // account adds what a part that was kept says to what is known of the whole.

@@ -81,6 +81,10 @@ func (f *fresh) Verify(ctx context.Context, lines ...storage.Line) error {
 	return f.get().Verify(ctx, lines...)
 }
 
+func (f *fresh) Analyze(ctx context.Context, tables ...*storage.Table) error {
+	return f.get().Analyze(ctx, tables...)
+}
+
 func (f *fresh) Ping(ctx context.Context) error { return f.get().Ping(ctx) }
 
 func (f *fresh) Close() error { return f.get().Close() }

@@ -33,6 +33,7 @@ func (dialect) Find() string                   { return "strpos" }
 func (dialect) Lock() string                   { return " FOR UPDATE" }
 func (dialect) Share() string                  { return " FOR KEY SHARE" }
 func (dialect) NoJoin() string                 { return " OFFSET 0" }
+func (dialect) Analyze() string                { return "ANALYZE" }
 func (dialect) WordIndex() bool                { return false }
 func (dialect) Sum(x string) string            { return "sum(" + x + ")::bigint" }
 func (dialect) Prepared() bool                 { return false }

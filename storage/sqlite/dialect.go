@@ -30,6 +30,7 @@ func (dialect) Nulls(bool) string            { return "" } // NULL is lowest by 
 func (dialect) Lock() string                 { return "" } // a writing transaction is alone
 func (dialect) Share() string                { return "" }
 func (dialect) NoJoin() string               { return "" }
+func (dialect) Analyze() string              { return "" } // statements are written so that it needs none
 func (dialect) WordIndex() bool              { return true }
 func (dialect) Prepared() bool               { return true }
 func (dialect) Mode() any                    { return nil }

@@ -29,6 +29,7 @@ func transactionTests() []testCase {
 		{"a Store used within its own Atomic answers", shared, testStoreWithinAtomic},
 		{"a call within another's next does no harm", shared, testWithinNext},
 		{"Ping reports whether the database can be reached", shared, testPing},
+		{"Analyze takes any tables", shared, testAnalyze},
 		{"a database that is gone is ErrUnavailable", fresh, testGone},
 		{"Close leaves the host's pool open with the limits it had", fresh, testClose},
 	}
@@ -381,6 +382,13 @@ func testWithinNext(t *testing.T, e *env) {
 }
 
 func testPing(t *testing.T, e *env) { require.NoError(t, e.Store.Ping(e.ctx)) }
+
+func testAnalyze(t *testing.T, e *env) {
+	e.add(e.note, row(e.note, "id", id(1)))
+	require.NoError(t, e.Store.Analyze(e.ctx))
+	require.NoError(t, e.Store.Analyze(e.ctx, e.note, e.mark))
+	e.get(e.note, 1)
+}
 
 func testGone(t *testing.T, e *env) {
 	require.NoError(t, e.SQL.Close())

@@ -52,6 +52,9 @@ type Dialect interface {
 	WordIndex() bool
 	// WordQuery is what a search of that index, or of a column of words, is for.
 	WordQuery(all [][]storage.Word) string
+	// Analyze is the verb that has the database look anew at a table; empty: it has no
+	// figures to plan by.
+	Analyze() string
 	// NoJoin ends a subquery of EXISTS so that the planner makes no join of it.
 	NoJoin() string
 	// Sum returns the sum of x as an int64 that fails past its range.

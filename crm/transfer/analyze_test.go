@@ -1,0 +1,43 @@
+package transfer_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedcrm/embedcrm/crm/transfer"
+	"github.com/embedcrm/embedcrm/internal/enginetest"
+)
+
+// TestAnImportHasPostgresLookAtItsTables: what follows a large import is planned by what it
+// brought, and not by what was there before.
+func TestAnImportHasPostgresLookAtItsTables(t *testing.T) {
+	t.Parallel()
+	enginetest.Each(t, func(t *testing.T, e enginetest.Engine) {
+		if e.Name != "postgres" {
+			t.Skip("SQLite plans by no figures")
+		}
+		s := newShop(t, e.Store)
+		_, err := e.DB.ExecContext(t.Context(), "ALTER TABLE crm.company SET (autovacuum_enabled = false)")
+		require.NoError(t, err)
+		known := func() (rows float64) {
+			require.NoError(t, e.DB.QueryRowContext(t.Context(), "SELECT reltuples FROM pg_class WHERE oid = 'crm.company'::regclass").Scan(&rows))
+			return rows
+		}
+		bring := func(from, to int) {
+			var b strings.Builder
+			b.WriteString("name\n")
+			for i := from; i < to; i++ {
+				fmt.Fprintf(&b, "Company %d\n", i)
+			}
+			report, _ := s.bring(t, b.String(), transfer.Plan{Object: "company"})
+			require.EqualValues(t, to-from, report.Created)
+		}
+		bring(0, 1000)
+		require.LessOrEqual(t, known(), float64(0), "a small one costs nothing more")
+		bring(1000, 12_000)
+		require.InDelta(t, 11_000, known(), 1000)
+	})
+}
