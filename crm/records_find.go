@@ -62,7 +62,10 @@ func (r *Records) find(ctx context.Context, field string, texts []string) (map[s
 	name := r.o.specs[col].Name
 	// In the order of what is compared: by an index of it, if there is one, and no other.
 	by := []storage.Order{{Field: storage.F(name)}}
-	err = rd.each(ctx, storage.And{rd.lives(), storage.In{Field: by[0].Field, Values: values}}, f.col, by, func(rec *rec) {
+	if f.protected { // has none
+		by = nil
+	}
+	err = rd.each(ctx, storage.And{rd.lives(), storage.In{Field: storage.F(name), Values: values}}, f.col, by, func(rec *rec) {
 		text, _ := rec.Value(f.col).(string)
 		for _, t := range given[form(text)] {
 			if !slices.Contains(found[t], rec.meta().ID) {
