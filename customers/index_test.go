@@ -149,3 +149,41 @@ func TestCustomersAreFoundByNameByAnIndex(t *testing.T) {
 		}
 	})
 }
+
+// TestManyRelationshipsReadWhoseTheyAreOnce: that persons work at organisations is held for
+// all that are made together by one read of them, whoever was merged into another included.
+func TestManyRelationshipsReadWhoseTheyAreOnce(t *testing.T) {
+	t.Parallel()
+	enginetest.Listening(t, func(t *testing.T, e enginetest.Engine, heard *enginetest.Heard) {
+		d := newDesk(t, e.Store, customers.Policy{})
+		ctx := as(t, "dana")
+		both, err := d.Customers.CreateAll(ctx, []customers.Customer{{Kind: customers.Organisation, Name: "Acme"}, {Kind: customers.Organisation, Name: "Acme Inc."}})
+		require.NoError(t, err)
+		acme, gone := both[0], both[1]
+		_, _, err = d.Customers.Merge(ctx, acme.ID, []crm.ID{gone.ID}, crm.MergeRules{})
+		require.NoError(t, err)
+		staff := make([]customers.Customer, 50)
+		for i := range staff {
+			staff[i] = customers.Customer{Kind: customers.Person, Name: fmt.Sprint("Ada ", i)}
+		}
+		staff, err = d.Customers.CreateAll(ctx, staff)
+		require.NoError(t, err)
+		list := make([]customers.Relationship, len(staff))
+		for i, ada := range staff {
+			list[i] = customers.Relationship{CustomerID: ada.ID, OtherID: acme.ID, Kind: customers.WorksAt}
+		}
+		list[7].OtherID = gone.ID
+		wrong := slices.Clone(list)
+		wrong[9].OtherID = staff[0].ID
+		_, err = d.Relationships.CreateAll(ctx, wrong)
+		require.ErrorIs(t, err, crm.ErrInvalid)
+		require.ErrorContains(t, err, "other_id")
+
+		heard.Forget()
+		made, err := d.Relationships.CreateAll(ctx, list)
+		require.NoError(t, err)
+		require.Equal(t, acme.ID, made[7].OtherID)
+		reads := slices.DeleteFunc(heard.Reads(), func(s enginetest.Statement) bool { return !strings.Contains(s.Text, `"given_name"`) })
+		require.LessOrEqual(t, len(reads), 6, "one for all, and some for who was merged")
+	})
+}

@@ -86,13 +86,14 @@ type related struct {
 	kind     RelationshipKind
 }
 
-// gather decides over the main relationships of all customers who are given some.
+// gather decides over the main relationships of all customers who are given some, and reads
+// what those are who are to be related.
 func (r *Relationships) gather(ctx context.Context, all []*crm.Write[Relationship]) (context.Context, error) {
 	list := make([]given[related], len(all))
 	for i, w := range all {
 		list[i] = given[related]{related{w.After.CustomerID, w.After.Kind}, w.After.CustomerID, &w.After.Main, w.After.Validate() != nil}
 	}
-	return gatherMains(ctx, r.people, list, func(system context.Context, of []crm.ListOption, note func(related, crm.ID, bool)) error {
+	ctx, err := gatherMains(ctx, r.people, list, func(system context.Context, of []crm.ListOption, note func(related, crm.ID, bool)) error {
 		for a, err := range r.All(system, of...) {
 			if err != nil {
 				return err
@@ -101,6 +102,54 @@ func (r *Relationships) gather(ctx context.Context, all []*crm.Write[Relationshi
 		}
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	ends, err := r.ends(ctx, all)
+	return context.WithValue(ctx, endsKey{}, ends), err
+}
+
+// between are the kinds of customers that a kind of relationship is between; empty: of any.
+func (k RelationshipKind) between() [2]Kind {
+	return map[RelationshipKind][2]Kind{WorksAt: {Person, Organisation}, LivesIn: {Person, Household}}[k]
+}
+
+// endsKey marks a context that has the kinds of customers who are to be related, by id.
+type endsKey struct{}
+
+// ends reads the customers whose kinds are asked for all relationships at once. Whom it does
+// not find, as one who was absorbed, is looked for by [Relationships.fit].
+func (r *Relationships) ends(ctx context.Context, all []*crm.Write[Relationship]) (map[crm.ID]Kind, error) {
+	var ids []crm.ID
+	for _, w := range all {
+		if w.After.Kind.between()[0] != "" {
+			ids = append(ids, w.After.CustomerID, w.After.OtherID)
+		}
+	}
+	slices.SortFunc(ids, crm.ID.Compare)
+	kinds := map[crm.ID]Kind{}
+	for part := range slices.Chunk(slices.Compact(ids), crm.MaxPage) {
+		for c, err := range r.people.All(ctx, crm.Where("id in $1", part)) {
+			if errors.Is(err, crm.ErrForbidden) { // fit says of whom
+				return nil, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			kinds[c.ID] = c.Kind
+		}
+	}
+	return kinds, nil
+}
+
+// kindOf is what a customer is, as far as the actor may read it.
+func (r *Relationships) kindOf(ctx context.Context, id crm.ID) (Kind, error) {
+	known, _ := ctx.Value(endsKey{}).(map[crm.ID]Kind)
+	if kind, ok := known[id]; ok {
+		return kind, nil
+	}
+	c, err := r.people.Get(ctx, id)
+	return c.Kind, err
 }
 
 // fit holds that those related are what the kind is of, and makes the first of a kind
@@ -110,7 +159,7 @@ func (r *Relationships) fit(ctx context.Context, w *crm.Write[Relationship]) err
 	if was != nil && is.CustomerID == was.CustomerID && is.OtherID == was.OtherID && is.Kind == was.Kind {
 		return nil
 	}
-	wanted := map[RelationshipKind][2]Kind{WorksAt: {Person, Organisation}, LivesIn: {Person, Household}}[is.Kind]
+	wanted := is.Kind.between()
 	for i, end := range []struct {
 		field string
 		id    crm.ID
@@ -118,13 +167,13 @@ func (r *Relationships) fit(ctx context.Context, w *crm.Write[Relationship]) err
 		if wanted[i] == "" {
 			continue
 		}
-		o, err := r.people.Get(ctx, end.id)
+		kind, err := r.kindOf(ctx, end.id)
 		switch {
 		case errors.Is(err, crm.ErrNotFound): // the reference is refused once it is written
 		case err != nil:
 			return err
-		case o.Kind != "" && o.Kind != wanted[i]: // else he may not read what it is
-			return crm.Invalid(end.field, "refers to %s, and %s is %s", o.Kind.one(), is.Kind, wanted[0].one()+" at "+wanted[1].one())
+		case kind != "" && kind != wanted[i]: // else he may not read what it is
+			return crm.Invalid(end.field, "refers to %s, and %s is %s", kind.one(), is.Kind, wanted[0].one()+" at "+wanted[1].one())
 		}
 	}
 	if was != nil || is.Main || mainsIn[related](ctx) != nil {
