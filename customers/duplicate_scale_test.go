@@ -38,7 +38,7 @@ func TestScanScale(t *testing.T) {
 			began := processor(t)
 			openDesk(t, db).populate(crm.System(t.Context(), "acme"), t, n)
 			t.Logf("%d customers were made in %v of processor time", n, processor(t)-began)
-			scanner := db.Command(t.Context(), "TestScanScaleProcess")
+			scanner := db.Command(t.Context(), t, "TestScanScaleProcess")
 			scanner.Args = append(scanner.Args, "-test.v", "-test.timeout=0")
 			scanner.Stdout, scanner.Stderr = os.Stdout, os.Stderr
 			require.NoError(t, scanner.Run())

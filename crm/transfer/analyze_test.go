@@ -11,19 +11,21 @@ import (
 	"github.com/embedcrm/embedcrm/internal/enginetest"
 )
 
-// TestAnImportHasPostgresLookAtItsTables: what follows a large import is planned by what it
-// brought, and not by what was there before.
-func TestAnImportHasPostgresLookAtItsTables(t *testing.T) {
+// TestALargeImportHasTheDatabaseLookAtItsTables: what follows on Postgres is planned by what
+// it brought, and not by what was there before. SQLite's statements are written for a
+// database that has no figures, and it gets none.
+func TestALargeImportHasTheDatabaseLookAtItsTables(t *testing.T) {
 	t.Parallel()
 	enginetest.Each(t, func(t *testing.T, e enginetest.Engine) {
-		if e.Name != "postgres" {
-			t.Skip("SQLite plans by no figures")
-		}
 		s := newShop(t, e.Store)
-		_, err := e.DB.ExecContext(t.Context(), "ALTER TABLE crm.company SET (autovacuum_enabled = false)")
-		require.NoError(t, err)
+		ask := "SELECT count(*) FROM sqlite_master WHERE name LIKE 'sqlite_stat%'"
+		if e.Name == "postgres" {
+			ask = "SELECT reltuples FROM pg_class WHERE oid = 'crm.company'::regclass"
+			_, err := e.DB.ExecContext(t.Context(), "ALTER TABLE crm.company SET (autovacuum_enabled = false)")
+			require.NoError(t, err)
+		}
 		known := func() (rows float64) {
-			require.NoError(t, e.DB.QueryRowContext(t.Context(), "SELECT reltuples FROM pg_class WHERE oid = 'crm.company'::regclass").Scan(&rows))
+			require.NoError(t, e.DB.QueryRowContext(t.Context(), ask).Scan(&rows))
 			return rows
 		}
 		bring := func(from, to int) {
@@ -38,6 +40,10 @@ func TestAnImportHasPostgresLookAtItsTables(t *testing.T) {
 		bring(0, 1000)
 		require.LessOrEqual(t, known(), float64(0), "a small one costs nothing more")
 		bring(1000, 12_000)
-		require.InDelta(t, 11_000, known(), 1000)
+		if e.Name == "postgres" {
+			require.InDelta(t, 11_000, known(), 1000)
+		} else {
+			require.Zero(t, known())
+		}
 	})
 }

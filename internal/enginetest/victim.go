@@ -71,15 +71,14 @@ func Orders(t *testing.T) (Shared, []string) {
 
 // Command returns the command that runs one test of this binary, with orders for it.
 // Words are handed over as fmt prints them.
-func (s Shared) Command(ctx context.Context, test string, words ...any) *exec.Cmd {
+func (s Shared) Command(ctx context.Context, tb testing.TB, test string, words ...any) *exec.Cmd {
+	tb.Helper()
 	o := []string{test, s.Name, s.Path, s.DSN}
 	for _, w := range words {
 		o = append(o, fmt.Sprint(w))
 	}
 	text, err := json.Marshal(o)
-	if err != nil {
-		panic(err) // text alone
-	}
+	require.NoError(tb, err)
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+test+"$") //nolint:gosec // this test
 	cmd.Env = append(os.Environ(), orders+"="+string(text))
 	return cmd
@@ -89,7 +88,7 @@ func (s Shared) Command(ctx context.Context, test string, words ...any) *exec.Cm
 func (s Shared) Start(t *testing.T, test string, words ...any) *Victim {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	v := &Victim{t: t, cmd: s.Command(ctx, test, words...), late: ctx.Err}
+	v := &Victim{t: t, cmd: s.Command(ctx, t, test, words...), late: ctx.Err}
 	v.cmd.Stderr = &v.errs
 	out, err := v.cmd.StdoutPipe()
 	require.NoError(t, err)
