@@ -86,7 +86,8 @@ var rooms = map[string]room{
 
 	"analytics": {inside: []string{"crm", "storage"}},
 
-	"internal/pgtest": {outside: []string{"github.com/jackc/pgx/v5"}},
+	"internal/pagetest": {outside: []string{"github.com/stretchr/testify"}},
+	"internal/pgtest":   {outside: []string{"github.com/jackc/pgx/v5"}},
 	"internal/enginetest": {
 		inside:  []string{"internal/pgtest", "storage", "storage/postgres", "storage/sqlite"},
 		outside: []string{"github.com/jackc/pgx/v5", "github.com/stretchr/testify", "modernc.org/sqlite"},
@@ -94,7 +95,7 @@ var rooms = map[string]room{
 }
 
 // forTests are the rooms that any test may import, as a host would.
-var forTests = []string{"crm/crmtest", "crm/fieldcrypt", "crm/phone", "crm/pinyin", "crm/transfer/vcard", "embedcrmtest", "internal/enginetest", "internal/pgtest", "storage/postgres", "storage/sqlite", "storage/storagetest"}
+var forTests = []string{"crm/crmtest", "crm/fieldcrypt", "crm/phone", "crm/pinyin", "crm/transfer/vcard", "embedcrmtest", "internal/enginetest", "internal/pagetest", "internal/pgtest", "storage/postgres", "storage/sqlite", "storage/storagetest"}
 
 // drivers are for the host to bring, so a room has one only if it says so, not by way of another package either.
 var drivers = []string{

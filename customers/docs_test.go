@@ -1,85 +1,44 @@
 package customers_test
 
 import (
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/embedcrm/embedcrm/internal/pagetest"
 )
+
+// TestThePagesShowTheCode holds the code of customers in docs to the examples of this package.
+func TestThePagesShowTheCode(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"customers", "consent"} {
+		blocks := pagetest.Blocks(t, "../docs/"+name+".md", "")
+		require.GreaterOrEqual(t, len(blocks), 3)
+		pagetest.Shown(t, pagetest.Paragraphs(blocks), "example_*test.go")
+	}
+}
 
 // TestThePageOnPurchasesShowsTheCode holds two blocks of docs/purchases.md to the examples.
 func TestThePageOnPurchasesShowsTheCode(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../docs/purchases.md")
-	require.NoError(t, err)
-	source, err := os.ReadFile("example_purchase_test.go")
-	require.NoError(t, err)
-	blocks := strings.Split(string(page), "```")
-	require.Len(t, blocks, 9, "a sketch, two blocks of the examples, and expressions")
-	for _, block := range []string{blocks[3], blocks[5]} {
-		_, code, _ := strings.Cut(block, "\n")
-		require.Contains(t, strings.Join(strings.Fields(string(source)), " "), strings.Join(strings.Fields(code), " "))
-	}
+	blocks := pagetest.Blocks(t, "../docs/purchases.md", "")
+	require.Len(t, blocks, 4, "a sketch, two blocks of the examples, and expressions")
+	pagetest.Shown(t, blocks[1:3], "example_purchase_test.go")
 }
 
 // TestThePageOnDuplicatesShowsTheCode holds the blocks of docs/duplicates.md about customers
 // to the examples.
 func TestThePageOnDuplicatesShowsTheCode(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../docs/duplicates.md")
-	require.NoError(t, err)
-	source, err := os.ReadFile("example_duplicate_test.go")
-	require.NoError(t, err)
-	shown := 0
-	for i, block := range strings.Split(string(page), "```") {
-		_, code, _ := strings.Cut(block, "\n")
-		if i%2 == 1 && strings.Contains(code, "app.Customers") {
-			shown++
-			require.Contains(t, strings.Join(strings.Fields(string(source)), " "), strings.Join(strings.Fields(code), " "))
-		}
-	}
-	require.Equal(t, 4, shown)
+	blocks := pagetest.With(pagetest.Blocks(t, "../docs/duplicates.md", ""), "app.Customers")
+	require.Len(t, blocks, 4)
+	pagetest.Shown(t, blocks, "example_duplicate_test.go")
 }
 
-// TestThePagesShowTheCode holds the code in docs/customers.md and docs/consent.md to be what is in the
-// examples of this package, but for white space.
-func TestThePagesShowTheCode(t *testing.T) {
-	t.Parallel()
-	names, err := filepath.Glob("example_*test.go")
-	require.NoError(t, err)
-	var source strings.Builder
-	for _, name := range names {
-		content, err := os.ReadFile(name)
-		require.NoError(t, err)
-		source.WriteString(strings.Join(strings.Fields(string(content)), " ") + "\n")
-	}
-	for _, name := range []string{"../docs/customers.md", "../docs/consent.md"} {
-		page, err := os.ReadFile(name)
-		require.NoError(t, err)
-		blocks := strings.Split(string(page), "```")
-		require.Greater(t, len(blocks), 6)
-		for i := 1; i < len(blocks); i += 2 {
-			_, code, _ := strings.Cut(blocks[i], "\n")
-			for part := range strings.SplitSeq(code, "\n\n") {
-				require.Contains(t, source.String(), strings.Join(strings.Fields(part), " "))
-			}
-		}
-	}
-}
-
-// TestThePageOnHealthShowsTheCode holds the Go code of docs/health.md to the examples.
+// TestThePageOnHealthShowsTheCode holds the code of docs/health.md to the examples.
 func TestThePageOnHealthShowsTheCode(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../docs/health.md")
-	require.NoError(t, err)
-	source, err := os.ReadFile("example_health_test.go")
-	require.NoError(t, err)
-	blocks := strings.Split(string(page), "```go\n")
-	require.Len(t, blocks, 4)
-	for _, block := range blocks[1:] {
-		code, _, _ := strings.Cut(block, "```")
-		require.Contains(t, strings.Join(strings.Fields(string(source)), " "), strings.Join(strings.Fields(code), " "))
-	}
+	blocks := pagetest.Blocks(t, "../docs/health.md", "go")
+	require.Len(t, blocks, 3)
+	pagetest.Shown(t, blocks, "example_health_test.go")
 }

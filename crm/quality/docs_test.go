@@ -1,25 +1,17 @@
 package quality_test
 
 import (
-	"os"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/embedcrm/embedcrm/internal/pagetest"
 )
 
-// TestThePageShowsTheCode holds the code in docs/quality.md to the examples, but for white
-// space.
+// TestThePageShowsTheCode holds the code in docs/quality.md to the examples.
 func TestThePageShowsTheCode(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../../docs/quality.md")
-	require.NoError(t, err)
-	source, err := os.ReadFile("example_test.go")
-	require.NoError(t, err)
-	blocks := strings.Split(string(page), "```go\n")
-	require.Len(t, blocks, 6)
-	for _, block := range blocks[1:] {
-		code, _, _ := strings.Cut(block, "```")
-		require.Contains(t, strings.Join(strings.Fields(string(source)), " "), strings.Join(strings.Fields(code), " "))
-	}
+	blocks := pagetest.Blocks(t, "../../docs/quality.md", "go")
+	require.Len(t, blocks, 5)
+	pagetest.Shown(t, blocks, "example_test.go")
 }
